@@ -1,0 +1,244 @@
+"""What an op is: one frozen class that holds all the facets of one operation together.
+
+A family file defines ops; nothing else in netc names one. The driver of each phase calls the facets:
+
+    shape, dtype     the rule, on dimensions that may be symbols (ask `same`, `at_least`, `divides`)
+    params           the parameters, with their shapes and initialisation
+    forward, vjp     the numpy reference and the gradient rule (`netc.ops.notation`)
+    flops, macs      the cost
+    torch, module    the PyTorch spelling: an expression, and the constructor of its nn.Module
+    onnx             the ONNX spelling
+    samples          inputs for the tests of every facet, good and bad
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, dataclass_transform
+
+from netc.dims import Shape
+from netc.ops.code import Code
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FLOATS = ("float32", "float64")
+INTEGERS = ("int64", "int32")
+DTYPES = (*FLOATS, *INTEGERS, "bool")
+
+Array = Any  # a numpy array, or an IR value that offers the same operators (see netc.ops.notation)
+
+
+class Mismatch(Exception):
+    """An op that cannot be applied: `at` names the operand or the attribute at fault."""
+
+    def __init__(self, at: str, message: str) -> None:
+        super().__init__(message)
+        self.at = at
+        self.message = message
+
+
+def require(condition: bool, at: str, message: str) -> None:
+    """Raises Mismatch unless `condition` holds. `message` is a sentence part: "x has 3 axes, not 4"."""
+    if not condition:
+        raise Mismatch(at, message)
+
+
+@dataclass(frozen=True)
+class Init:
+    """How a parameter starts: "zeros", "ones", "constant" (a: value), "normal" (a: mean, b: std) or
+    "uniform" (from a to b)."""
+
+    kind: str
+    a: float = 0.0
+    b: float = 0.0
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter that an op owns. A buffer (running statistics) is not trainable.
+
+    dtype: None for the dtype of the op's float operands; `float` marks nothing else.
+    """
+
+    shape: Shape
+    init: Init
+    trainable: bool = True
+    dtype: str | None = None
+
+
+class Operand(str):
+    """The text of an operand in an emitter, with its type: `x.shape`, `x.dtype`."""
+
+    shape: Shape
+    dtype: str
+
+    @staticmethod
+    def of(text: str, shape: Shape, dtype: str) -> Operand:
+        operand = Operand(text)
+        operand.shape, operand.dtype = shape, dtype
+        return operand
+
+
+class Graph(Protocol):
+    """The ONNX graph under construction. Names of values are strings; an operand is an `Operand`."""
+
+    opset: int
+
+    def node(self, op_type: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
+        """Adds a node; gives the name of its output, or a tuple of names where `outputs` > 1.
+        An attribute that is None is left out. An input '' means "absent"."""
+
+    def constant(self, values: Any, dtype: str) -> str:
+        """A constant tensor: `values` is a number, a nested list or an array."""
+
+    def sizes(self, shape: Shape) -> str:
+        """An int64 vector that holds `shape`, computed at run time where it depends on a free size."""
+
+    def reduce(self, op_type: str, x: str, axes: Sequence[int], keepdims: bool) -> str:
+        """A ReduceSum, ReduceMean, ReduceMax, ... over `axes`, as the opset in use spells it."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A sample operand: "normal", "uniform" (low to high), "integers" (0 up to high) or "given"."""
+
+    shape: tuple[int, ...]
+    kind: str = "normal"
+    low: float = 0.0
+    high: float = 1.0
+    dtype: str = "float32"
+    values: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One application of an op for the tests. `rejects` names the operand or attribute refused.
+
+    flops, macs: the count worked out by hand, where given.
+    facets: those to test; all unless told otherwise, with the reason beside it.
+    """
+
+    operands: tuple[Draw, ...]
+    attributes: Mapping[str, Any]
+    rejects: str | None = None
+    flops: int | None = None
+    macs: int | None = None
+    without: tuple[str, ...] = ()
+
+
+def sample(*operands: tuple[int, ...] | Draw, rejects: str | None = None, flops: int | None = None,
+           macs: int | None = None, without: tuple[str, ...] = (), **attributes: Any) -> Sample:
+    """A sample; an operand given as a bare shape is float32, drawn from a normal distribution."""
+    draws = tuple(o if isinstance(o, Draw) else Draw(o) for o in operands)
+    return Sample(draws, attributes, rejects, flops, macs, without)
+
+
+def integers(shape: tuple[int, ...], high: int, dtype: str = "int64") -> Draw:
+    """Whole numbers from 0 up to and without `high`."""
+    return Draw(shape, "integers", 0, high, dtype)
+
+
+def uniform(shape: tuple[int, ...], low: float, high: float) -> Draw:
+    """Numbers from `low` to `high`."""
+    return Draw(shape, "uniform", low, high)
+
+
+def given(*values: Any, dtype: str = "float32") -> Draw:
+    """Exactly these values: numbers for a vector, nested tuples for more axes."""
+    return Draw((), "given", dtype=dtype, values=values)
+
+
+class Op:
+    """An operation with its attributes. Subclasses are made by @register, which freezes them.
+
+    Attributes are dataclass fields: `field: type = default`. Their order is that of positional arguments.
+    """
+
+    name: ClassVar[str]  # as the language writes it; the class name unless @register names it
+    operands: ClassVar[tuple[str, ...]] = ("x",)  # "*xs" takes any number, "y?" may be absent
+    short: ClassVar[str] = ""  # of unlabelled layers: conv gives conv1, conv2; the name where empty
+    variadic: ClassVar[str] = ""  # the attribute that takes all the positional arguments left
+    accepts: ClassVar[tuple[str, ...]] = FLOATS  # dtypes of the operands
+    differentiable: ClassVar[bool] = True
+    samples: ClassVar[tuple[Sample, ...]] = ()
+
+    # -- rules ----------------------------------------------------------------------------------
+    def shape(self, *operands: Shape) -> Shape | list[Shape]:
+        """The shape of the output, or a list of shapes for several outputs."""
+        raise NotImplementedError
+
+    def dtype(self, *operands: str) -> str:
+        """The dtype of the outputs. Unless overridden, all operands share one dtype, which it is."""
+        for operand, dtype in zip(self.operand_names(len(operands)), operands, strict=True):
+            require(dtype in self.accepts, operand, f"{operand} is {dtype}, but {self.name} takes {' or '.join(self.accepts)}")
+            require(dtype == operands[0], operand, f"{operand} is {dtype}, but {self.operand_names(1)[0]} is {operands[0]}")
+        return operands[0]
+
+    def params(self, *operands: Shape) -> dict[str, Parameter]:
+        """The parameters by name, in the order in which they follow the operands."""
+        return {}
+
+    # -- numbers --------------------------------------------------------------------------------
+    def forward(self, *operands: Array) -> Array:
+        """The value in evaluation mode, in numpy, from operands and then parameters."""
+        raise NotImplementedError
+
+    def vjp(self, g: Array, y: Array, *operands: Array) -> tuple[Array | None, ...]:
+        """The gradient for each operand and parameter, None where there is none (integers, buffers)."""
+        raise NotImplementedError
+
+    def flops(self, y: Shape, *operands: Shape) -> Any:
+        """Floating-point operations; a multiply-add counts as two."""
+        raise NotImplementedError
+
+    def macs(self, y: Shape, *operands: Shape) -> Any:
+        """Multiply-adds of convolutions and matrix products, as papers count them."""
+        return 0
+
+    # -- spellings ------------------------------------------------------------------------------
+    def torch(self, *operands: Operand) -> Code:
+        """The expression on operands; for an op with parameters, `module` is called instead."""
+        raise NotImplementedError
+
+    def module(self, *operands: Shape) -> Code | None:
+        """The constructor of the nn.Module, where there is one; needed where there are parameters."""
+        return None
+
+    def onnx(self, graph: Graph, *operands: Operand) -> Any:
+        """Adds nodes to `graph`; gives the name of the output or a tuple of names."""
+        raise NotImplementedError
+
+    # -- for the drivers ------------------------------------------------------------------------
+    @classmethod
+    def operand_names(cls, count: int) -> tuple[str, ...]:
+        """The names of `count` operands: a variadic one gives xs[0], xs[1], ..."""
+        out: list[str] = []
+        for name in cls.operands:
+            if name.startswith("*"):
+                out += [f"{name[1:]}[{i}]" for i in range(count - len(cls.operands) + 1)]
+            else:
+                out.append(name.rstrip("?"))
+        return tuple(out[:count])
+
+
+OPS: dict[str, type[Op]] = {}
+
+T = TypeVar("T", bound=Op)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def register(name: str) -> Callable[[type[T]], type[T]]:
+    """Enters an op under the `name` that the language gives it."""
+
+    def enter(cls: type[T]) -> type[T]:
+        made = dataclass(frozen=True)(cls)
+        made.name = name
+        made.short = made.short or name
+        if name in OPS:
+            raise ValueError(f"two ops are named {name}")
+        OPS[name] = made
+        return made
+
+    return enter
