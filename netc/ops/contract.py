@@ -158,8 +158,10 @@ class Op:
 
     name: ClassVar[str]  # as the language writes it; the class name unless @register names it
     operands: ClassVar[tuple[str, ...]] = ("x",)  # "*xs" takes any number, "y?" may be absent
+    aliases: ClassVar[tuple[str, ...]] = ()  # other names that torch has for it
     short: ClassVar[str] = ""  # of unlabelled layers: conv gives conv1, conv2; the name where empty
     variadic: ClassVar[str] = ""  # the attribute that takes all the positional arguments left
+    extra: ClassVar[str] = ""  # the attribute that takes keywords of any other name, as pairs
     accepts: ClassVar[tuple[str, ...]] = FLOATS  # dtypes of the operands
     differentiable: ClassVar[bool] = True
     samples: ClassVar[tuple[Sample, ...]] = ()
@@ -236,9 +238,10 @@ def register(name: str) -> Callable[[type[T]], type[T]]:
         made = dataclass(frozen=True)(cls)
         made.name = name
         made.short = made.short or name
-        if name in OPS:
-            raise ValueError(f"two ops are named {name}")
-        OPS[name] = made
+        for spelling in (name, *made.aliases):
+            if spelling in OPS:
+                raise ValueError(f"two ops are named {spelling}")
+            OPS[spelling] = made
         return made
 
     return enter
