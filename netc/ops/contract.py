@@ -150,6 +150,7 @@ def given(*values: Any, dtype: str = "float32") -> Draw:
     return Draw((), "given", dtype=dtype, values=values)
 
 
+@dataclass(frozen=True)
 class Op:
     """An operation with its attributes. Subclasses are made by @register, which freezes them.
 

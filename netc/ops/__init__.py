@@ -1,0 +1,1 @@
+"""Enters every op of every family in the registry."""
