@@ -15,13 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Protocol, TypeVar, dataclass_transform
 
 from netc.dims import Shape
 from netc.ops.code import Code
-
-if TYPE_CHECKING:
-    import numpy as np
 
 FLOATS = ("float32", "float64")
 INTEGERS = ("int64", "int32")
@@ -155,6 +152,8 @@ class Op:
     """An operation with its attributes. Subclasses are made by @register, which freezes them.
 
     Attributes are dataclass fields: `field: type = default`. Their order is that of positional arguments.
+    A facet of an op names the operands: Shapes for `shape`, `params`, `flops`, `macs` and `module`, names of
+    dtypes for `dtype`, arrays for `forward` and `vjp`, Operands for `torch` and `onnx`.
     """
 
     name: ClassVar[str]  # as the language writes it; the class name unless @register names it
@@ -168,18 +167,20 @@ class Op:
     samples: ClassVar[tuple[Sample, ...]] = ()
 
     # -- rules ----------------------------------------------------------------------------------
-    def shape(self, *operands: Shape) -> Shape | list[Shape]:
+    def shape(self, *operands: Any) -> Shape | list[Shape]:
         """The shape of the output, or a list of shapes for several outputs."""
         raise NotImplementedError
 
-    def dtype(self, *operands: str) -> str:
+    def dtype(self, *operands: Any) -> str:
         """The dtype of the outputs. Unless overridden, all operands share one dtype, which it is."""
         for operand, dtype in zip(self.operand_names(len(operands)), operands, strict=True):
-            require(dtype in self.accepts, operand, f"{operand} is {dtype}, but {self.name} takes {' or '.join(self.accepts)}")
-            require(dtype == operands[0], operand, f"{operand} is {dtype}, but {self.operand_names(1)[0]} is {operands[0]}")
+            require(dtype in self.accepts, operand,
+                    f"{operand} is {dtype}, but {self.name} takes {' or '.join(self.accepts)}")
+            require(dtype == operands[0], operand,
+                    f"{operand} is {dtype}, but {self.operand_names(1)[0]} is {operands[0]}")
         return operands[0]
 
-    def params(self, *operands: Shape) -> dict[str, Parameter]:
+    def params(self, *operands: Any) -> dict[str, Parameter]:
         """The parameters by name, in the order in which they follow the operands."""
         return {}
 
@@ -192,24 +193,24 @@ class Op:
         """The gradient for each operand and parameter, None where there is none (integers, buffers)."""
         raise NotImplementedError
 
-    def flops(self, y: Shape, *operands: Shape) -> Any:
+    def flops(self, y: Shape, *operands: Any) -> Any:
         """Floating-point operations; a multiply-add counts as two."""
         raise NotImplementedError
 
-    def macs(self, y: Shape, *operands: Shape) -> Any:
+    def macs(self, y: Shape, *operands: Any) -> Any:
         """Multiply-adds of convolutions and matrix products, as papers count them."""
         return 0
 
     # -- spellings ------------------------------------------------------------------------------
-    def torch(self, *operands: Operand) -> Code:
+    def torch(self, *operands: Any) -> Code:
         """The expression on operands; for an op with parameters, `module` is called instead."""
         raise NotImplementedError
 
-    def module(self, *operands: Shape) -> Code | None:
+    def module(self, *operands: Any) -> Code | None:
         """The constructor of the nn.Module, where there is one; needed where there are parameters."""
         return None
 
-    def onnx(self, graph: Graph, *operands: Operand) -> Any:
+    def onnx(self, graph: Graph, *operands: Any) -> Any:
         """Adds nodes to `graph`; gives the name of the output or a tuple of names."""
         raise NotImplementedError
 
