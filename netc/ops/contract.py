@@ -173,12 +173,13 @@ class Op:
 
     def dtype(self, *operands: Any) -> str:
         """The dtype of the outputs. Unless overridden, all operands share one dtype, which it is."""
+        first: str = operands[0]
         for operand, dtype in zip(self.operand_names(len(operands)), operands, strict=True):
             require(dtype in self.accepts, operand,
                     f"{operand} is {dtype}, but {self.name} takes {' or '.join(self.accepts)}")
-            require(dtype == operands[0], operand,
-                    f"{operand} is {dtype}, but {self.operand_names(1)[0]} is {operands[0]}")
-        return operands[0]
+            require(dtype == first, operand,
+                    f"{operand} is {dtype}, but {self.operand_names(1)[0]} is {first}")
+        return first
 
     def params(self, *operands: Any) -> dict[str, Parameter]:
         """The parameters by name, in the order in which they follow the operands."""
