@@ -1,0 +1,122 @@
+"""All wording of what the compiler finds: one function a finding, from places and values to a Diagnostic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+from netc.diagnostics.diagnostic import Diagnostic, Note
+from netc.diagnostics.source import Span
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` was probably meant to be."""
+    names = sorted(set(known))
+    lower = {n.lower(): n for n in names}
+    if name.lower() in lower:
+        return lower[name.lower()]
+    close = get_close_matches(name, names, n=1, cutoff=0.6) or get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
+    return lower.get(close[0], close[0]) if close else None
+
+
+def _meant(name: str, known: Iterable[str]) -> str | None:
+    near = nearest(name, known)
+    return f"did you mean `{near}`?" if near else None
+
+
+def _listing(items: Sequence[str]) -> str:
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} or {items[-1]}"
+
+
+# -- E01: text and syntax -----------------------------------------------------------------------------
+
+
+def file_too_large(path: str, size: int, limit: int) -> Diagnostic:
+    return Diagnostic("E0101", f"{path} has {size} bytes; a spec may have at most {limit}")
+
+
+def not_utf8(path: str, offset: int) -> Diagnostic:
+    return Diagnostic("E0102", f"{path} is not UTF-8 text (byte {offset} cannot be decoded)")
+
+
+def forbidden_character(span: Span, code: int) -> Diagnostic:
+    return Diagnostic("E0103", f"the invisible character U+{code:04X} is not allowed in a spec", span,
+                      help="delete it; tabs, spaces and newlines are the only control characters a spec may hold")
+
+
+def unexpected_character(span: Span) -> Diagnostic:
+    hints = {"'": 'write strings in double quotes: "..."', ";": "end a statement with a newline",
+             "&": "write `and`", "|": "write `or`", "!": "write `not`", "'\"": ""}
+    return Diagnostic("E0104", f"`{span.text}` does not belong to the language", span, help=hints.get(span.text))
+
+
+TOKEN_WORDS = {
+    "_NL": "a new line", "LPAR": "`(`", "RPAR": "`)`", "LSQB": "`[`", "RSQB": "`]`", "LBRACE": "`{`", "RBRACE": "`}`",
+    "COMMA": "`,`", "EQUAL": "`=`", "COLON": "`:`", "_IN": "`in`", "_ELSE": "`else`", "NAME": "a name", "_ARROW": "`->`",
+}
+
+
+def unexpected_token(span: Span, newline: bool, end: bool, accepts: set[str]) -> Diagnostic:
+    what = "the end of the file" if end else "the end of the line" if newline else f"`{_short(span.text)}`"
+    if accepts >= {"INT", "STRING", "LSQB"}:
+        wanted = ["an expression"]
+    else:
+        wanted = sorted(TOKEN_WORDS[t] for t in accepts if t in TOKEN_WORDS)
+    message = f"{what} is not expected here" + (f"; expected {_listing(wanted)}" if 0 < len(wanted) <= 5 else "")
+    return Diagnostic("E0105", message, span, help=_syntax_help(span, accepts))
+
+
+def _syntax_help(span: Span, accepts: set[str]) -> str | None:
+    line = span.source.line(span.line).strip()
+    if span.text == ":" and line.startswith(("for ", "if ", "else")):
+        return "write `{` to open the body, and `}` after it"
+    if span.text == "=" and line.startswith(("if ", "assert ")):
+        return "compare with `==`"
+    if line.startswith(("def ", "class ")):
+        return "write `fn name(...) = expression` for a helper and `block Name(...) { ... }` for a layer"
+    if "EQUAL" in accepts and "COMMA" in accepts:
+        return "a statement begins with a keyword or binds a name: `name = expression`"
+    return None
+
+
+def misplaced_keyword(span: Span, word: str) -> Diagnostic:
+    return Diagnostic("E0106", f"`{word}` is a word of the language and cannot stand here", span,
+                      help=f"if it is meant as a name, take another, such as `{word}_`")
+
+
+def nested_too_deeply(span: Span, limit: int) -> Diagnostic:
+    return Diagnostic("E0107", f"brackets are nested more than {limit} deep", span, help="bind a part to a name")
+
+
+def unbalanced_bracket(span: Span, opened: Span | None) -> Diagnostic:
+    if opened is None:
+        return Diagnostic("E0108", f"`{span.text}` closes nothing", span)
+    return Diagnostic("E0108", f"`{span.text}` does not close `{opened.text}`", span,
+                      (Note(f"`{opened.text}` was opened here", opened),))
+
+
+def unclosed_bracket(span: Span) -> Diagnostic:
+    return Diagnostic("E0108", f"`{span.text}` is never closed", span)
+
+
+def name_too_long(span: Span, limit: int) -> Diagnostic:
+    return Diagnostic("E0109", f"a name may have at most {limit} characters", span)
+
+
+def number_too_large(span: Span, limit: str) -> Diagnostic:
+    return Diagnostic("E0110", f"the number is not below {limit}", span)
+
+
+def string_too_long(span: Span, limit: int) -> Diagnostic:
+    return Diagnostic("E0111", f"a string may have at most {limit} characters", span)
+
+
+def unknown_version(span: Span, version: str) -> Diagnostic:
+    return Diagnostic("E0112", f"this netc knows version 1 of the language, not {version}", span, help="write `netc 1`")
+
+
+def _short(text: str) -> str:
+    text = text.replace("\n", " ")
+    return text if len(text) <= 40 else text[:37] + "..."
