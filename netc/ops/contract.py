@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar, dataclass_transform
 
-from netc.dims import Shape
+from netc.dims import AnyDim, Shape
 from netc.ops.code import Code
 
 FLOATS = ("float32", "float64")
@@ -44,11 +44,12 @@ def require(condition: bool, at: str, message: str) -> None:
 
 @dataclass(frozen=True)
 class Init:
-    """How a parameter starts: "zeros", "ones", "constant" (a: value), "normal" (a: mean, b: std) or
-    "uniform" (from a to b)."""
+    """How a parameter starts: "zeros", "ones", "constant" (a: value), "normal" (a: mean, b: std),
+    "uniform" (from a to b) or "fan_in" (a: the number of inputs of a unit, which may be a symbol;
+    uniform within 1/sqrt(a), as torch starts layers with weights)."""
 
     kind: str
-    a: float = 0.0
+    a: float | AnyDim = 0.0
     b: float = 0.0
 
 
@@ -89,6 +90,9 @@ class Graph(Protocol):
 
     def constant(self, values: Any, dtype: str) -> str:
         """A constant tensor: `values` is a number, a nested list or an array."""
+
+    def made_by(self, x: str) -> str | None:
+        """The type of the node that gives `x`; None where it is an input of the graph or function."""
 
     def sizes(self, shape: Shape) -> str:
         """An int64 vector that holds `shape`, computed at run time where it depends on a free size."""
