@@ -1,0 +1,174 @@
+"""The hierarchical IR: typed blocks of nodes, each an op applied or a block called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from netc.diagnostics import Span
+from netc.dims import AnyDim, Shape, show
+from netc.ops.contract import Init, Op
+
+Path: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Type:
+    """A dtype, and a shape in the sizes of the block that it stands in."""
+
+    dtype: str
+    shape: Shape
+
+    def __str__(self) -> str:
+        return f"{self.dtype}{show(self.shape)}"
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """What a node makes or a block is given. `hint` is the name that the spec has for it."""
+
+    hint: str
+    type: Type
+
+
+@dataclass(frozen=True, eq=False)
+class Constant(Value):
+    """A number written in the spec; its shape is ()."""
+
+    number: int | float | bool = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Param(Value):
+    """A parameter or a buffer, at `path` from the block that it stands in.
+
+    owned: False where the block only reads it and an instance within the block owns it.
+    """
+
+    path: Path = ()
+    init: Init = field(default=Init("zeros"))
+    trainable: bool = True
+    owned: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """An op applied to operands and its parameters. `path` is the instance's, where it has a name."""
+
+    op: Op
+    inputs: tuple[Value, ...]
+    params: tuple[Param, ...]
+    outputs: tuple[Value, ...]
+    path: Path | None
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A block applied. `sizes`: each of its own sizes, in the sizes of the block that calls it."""
+
+    block: Block
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    path: Path
+    sizes: Mapping[str, AnyDim]
+    span: Span
+
+
+Step: TypeAlias = Node | Call
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A block elaborated for one set of parameters and of what its conditions read.
+
+    name: as in the spec. parameters: the compile-time arguments by name.
+    params: those of the block's own nodes, and its raw ones; those of called blocks are theirs.
+    nodes: how many ops it has in all, those of called blocks counted at each call.
+    raw: paths of the parameters that `param` statements declare.
+    """
+
+    name: str
+    doc: str | None
+    parameters: Mapping[str, Any]
+    inputs: tuple[Value, ...]
+    body: tuple[Step, ...]
+    outputs: tuple[Value, ...]
+    params: tuple[Param, ...]
+    sizes: tuple[str, ...]
+    nodes: int
+    span: Span
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """What callers must meet: a size a multiple of, and at least; with the place that demands it."""
+
+    name: str
+    multiple: int = 1
+    minimum: int = 1
+    span: Span | None = None
+
+    def __str__(self) -> str:
+        parts = [f"{self.name} % {self.multiple} == 0"] if self.multiple > 1 else []
+        parts += [f"{self.name} >= {self.minimum}"] if self.minimum > max(1, self.multiple) else []
+        return " and ".join(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Net:
+    """A net: a block with outputs, and the targets, losses and metrics that training adds.
+
+    block.body holds every node; `needed` in netc.ir.walk tells those that the outputs need.
+    metrics: by name. free: the sizes that stay unknown until run time.
+    """
+
+    name: str
+    block: Block
+    targets: tuple[Value, ...]
+    losses: tuple[Value, ...]
+    metrics: tuple[tuple[str, Value], ...]
+    constraints: tuple[Constraint, ...]
+    free: tuple[str, ...]
+
+
+def operands(step: Step) -> tuple[Value, ...]:
+    """All that a step reads: its inputs and the parameters of its own."""
+    return (*step.inputs, *step.params) if isinstance(step, Node) else step.inputs
+
+
+def blocks(block: Block) -> Iterator[Block]:
+    """`block` and every block called within it, each once, callees before callers."""
+    seen: set[int] = set()
+
+    def visit(b: Block) -> Iterator[Block]:
+        if id(b) in seen:
+            return
+        seen.add(id(b))
+        for step in b.body:
+            if isinstance(step, Call):
+                yield from visit(step.block)
+        yield b
+
+    yield from visit(block)
+
+
+def parameters(block: Block, prefix: Path = ()) -> Iterator[tuple[Path, Param]]:
+    """Every parameter of an instance of `block` with its whole path, in the order of first use; shared ones once."""
+    seen: set[Path] = set()
+    raw = [p for p in block.params]
+    for step in block.body:
+        if isinstance(step, Call):
+            if step.path not in seen:
+                seen.add(step.path)
+                yield from parameters(step.block, prefix + step.path)
+            continue
+        for param in step.params:
+            if param.path not in seen:
+                seen.add(param.path)
+                yield prefix + param.path, param
+    for param in raw:
+        if param.path not in seen:
+            seen.add(param.path)
+            yield prefix + param.path, param

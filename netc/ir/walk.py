@@ -1,0 +1,18 @@
+"""Walks over the IR: what is needed for some values, and what uses a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from netc.ir.module import Step, Value, operands
+
+
+def needed(body: Sequence[Step], values: Iterable[Value]) -> tuple[Step, ...]:
+    """The steps of `body` without which `values` cannot be computed, in order."""
+    wanted = set(values)
+    kept: list[Step] = []
+    for step in reversed(body):
+        if any(output in wanted for output in step.outputs):
+            kept.append(step)
+            wanted.update(operands(step))
+    return tuple(reversed(kept))
