@@ -69,8 +69,9 @@ def onnx_session(model: Compiled) -> onnxruntime.InferenceSession:
 
 def shown_totals(model: Compiled) -> list[int]:
     """Every whole number in the totals that `netc show` prints."""
-    last = [line for line in netc("show", model.spec, "--net", model.net).splitlines() if "total" in line.lower()]
-    return [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", " ".join(last))]
+    table = netc("show", model.spec, "--net", model.net).lower().splitlines()
+    totals = " ".join(line for line in table if "total" in line)
+    return [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", totals)]
 
 
 @pytest.fixture(scope="module", params=NETS)
@@ -78,7 +79,8 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     torch.set_num_threads(2)
     file, net = NETS[request.param]
     folder = tmp_path_factory.mktemp(request.param)
-    published, spec, weights = PUBLISHED[request.param], ROOT / "specs" / f"{file}.net", folder / "filled.safetensors"
+    published, spec = PUBLISHED[request.param], ROOT / "specs" / f"{file}.net"
+    weights = folder / "filled.safetensors"
     save_file({n: fill_weights.fill(n, tuple(s)) for n, s in published["state_dict"].items()}, weights)
     netc("compile", spec, "--net", net, "-o", folder / "out", "--weights", weights)
     return Compiled(published, spec, net, weights, folder / "out")
@@ -92,7 +94,8 @@ def test_names_and_shapes(model: Compiled) -> None:
 def test_parameters_and_multiply_adds(model: Compiled) -> None:
     module = emitted_module(model)
     assert sum(p.numel() for p in module.parameters()) == model.published["parameters"]
-    assert {model.published["parameters"], model.published["multiply_adds_batch_1"]} <= set(shown_totals(model))
+    published = {model.published["parameters"], model.published["multiply_adds_batch_1"]}
+    assert published <= set(shown_totals(model))
 
 
 def test_outputs_in_torch(model: Compiled) -> None:
