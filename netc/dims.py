@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import gcd, lcm
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True)
@@ -330,13 +330,14 @@ class Learn(Exception):
     def __init__(self, fact: Fact) -> None:
         super().__init__(str(fact))
         self.fact = fact
+        self.span: Any = None  # where the question came up; the driver fills it in
 
 
 @dataclass(frozen=True)
 class Guard:
     """A question that the caller's sizes decided, and its answer: it holds for callers that answer alike."""
 
-    question: str  # "zero", "least" (dim >= number), or "value"
+    question: str  # "zero", "least" (dim >= number), "value", or "known" (whether it has a value)
     dim: AnyDim
     answer: object
     number: int = 0
@@ -373,6 +374,8 @@ class Prover:
 def _answer(question: str, dim: AnyDim, number: int, minimums: Mapping[str, int]) -> object:
     if question == "value":
         return dim if isinstance(dim, int) else None
+    if question == "known":
+        return isinstance(dim, int) or None
     if question == "zero":
         if isinstance(dim, int):
             return dim == 0

@@ -164,6 +164,7 @@ class Op:
     operands: ClassVar[tuple[str, ...]] = ("x",)  # "*xs" takes any number, "y?" may be absent
     aliases: ClassVar[tuple[str, ...]] = ()  # other names that torch has for it
     short: ClassVar[str] = ""  # of unlabelled layers: conv gives conv1, conv2; the name where empty
+    operator: ClassVar[str] = ""  # the operator that spells it: "+", "@", "-x" for a sign, "[]" for an index
     variadic: ClassVar[str] = ""  # the attribute that takes all the positional arguments left
     extra: ClassVar[str] = ""  # the attribute that takes keywords of any other name, as pairs
     accepts: ClassVar[tuple[str, ...]] = FLOATS  # dtypes of the operands
@@ -233,6 +234,7 @@ class Op:
 
 
 OPS: dict[str, type[Op]] = {}
+OPERATORS: dict[str, type[Op]] = {}
 
 T = TypeVar("T", bound=Op)
 
@@ -249,6 +251,8 @@ def register(name: str) -> Callable[[type[T]], type[T]]:
             if spelling in OPS:
                 raise ValueError(f"two ops are named {spelling}")
             OPS[spelling] = made
+        if made.operator:
+            OPERATORS[made.operator] = made
         return made
 
     return enter
