@@ -131,7 +131,7 @@ def test_an_override_replaces_the_schedules_epochs_but_the_spec_may_not_contradi
 
 
 def test_five_mistakes_are_five_findings_in_the_order_of_the_spec():
-    text = "optimizer sdg(lr=1)\nbatch 0\nbatches 3\nschedule cosine(warmpu=0.1)\naugment random_crop(3, padding=-1)\n"
+    text = "optimizer sdg(lr=1)\nbatch 0\nbatches 3\nschedule cosine(warmpu=0.1)\naugment random_crop\n"
     source, spans = Source("a.net", text), []
     for line in text.splitlines():
         start = text.index(line)
@@ -141,15 +141,16 @@ def test_five_mistakes_are_five_findings_in_the_order_of_the_spec():
         Setting("batch", (0,), spans[1]),
         Setting("batches", (3,), spans[2]),
         Setting("schedule", (Invocation("cosine", (), {"warmpu": 0.1}, spans[3]),), spans[3]),
-        Setting("augment", (Invocation("random_crop", (32,), {"padding": -1}, spans[4]),), spans[4]),
+        Setting("augment", (Invocation("random_crop", (), {}, spans[4]),), spans[4]),
     ]
     with pytest.raises(Refused) as refused:
         read_recipe(settings, ("train.optimizer.lr=2",))
     found = refused.value.diagnostics
     assert [(d.code, d.span.line) for d in found] == [
-        ("E0803", 1), ("E0806", 2), ("E0801", 3), ("E0804", 4), ("E0806", 5),
+        ("E0803", 1), ("E0806", 2), ("E0801", 3), ("E0804", 4), ("E0807", 5),
     ]  # fmt: skip
-    assert [d.help for d in found][::2] == ["did you mean `sgd`?", "did you mean `batch`?", None]
+    helps = ["did you mean `sgd`?", "did you mean `batch`?", "write random_crop(size=...)"]
+    assert [d.help for d in found][::2] == helps
 
 
 def test_messages_say_what_is_taken():

@@ -1,0 +1,1 @@
+"""Data, augmentation and the training loop (the only room that imports torch)."""
