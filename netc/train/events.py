@@ -1,0 +1,63 @@
+"""What training reports while it runs, and what it comes to: data for whoever shows or stores it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+
+@dataclass(frozen=True)
+class Started:
+    """Training begins."""
+
+    device: str
+    epochs: int
+    steps: int
+    train_images: int
+    test_images: int
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """A step is done; loss and accuracy are means over the epoch so far."""
+
+    epoch: int
+    step: int
+    loss: float
+    accuracy: float | None
+    lr: float
+    images_a_second: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch is done and tested: one line of metrics.jsonl."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float | None
+    test_loss: float
+    test_accuracy: float | None
+    lr: float
+    images_a_second: float
+    seconds: float
+    best: bool = False
+
+
+Event: TypeAlias = Started | Stepped | Epoch
+Report: TypeAlias = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a training run; `best` is None where no epoch was finished."""
+
+    run: Path
+    weights: Path
+    device: str
+    epochs: tuple[Epoch, ...]
+    best: Epoch | None
+    interrupted: bool
+    seconds: float
+    images_a_second: float
