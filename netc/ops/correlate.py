@@ -1,0 +1,81 @@
+"""The sum at the heart of convolution, its adjoint, and both gradients, for any number of axes and groups.
+
+y[m, p] = sum over c, k of w[m, c, k] x[c, p stride + k dilation], on a map x that is already padded.
+
+Source: Dumoulin and Visin (2016), A guide to convolution arithmetic for deep learning, arXiv:1603.07285.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from netc.ops.contract import Array
+from netc.ops.notation import function
+from netc.ops.window import Window, crop, pad
+
+Numbers = np.ndarray[Any, Any]
+
+
+def correlate(x: Numbers, w: Numbers, window: Window, groups: int) -> Numbers:
+    """y [N, M, *positions] for x [N, C, *sizes] and w [M, C / groups, *kernel], a matrix product a sample."""
+    positions: tuple[Any, ...] = window.positions(x.shape[2:])
+    weight = w.reshape(groups, w.shape[0] // groups, prod(w.shape[1:]))
+    y = np.empty((len(x), *weight.shape[:2], prod(positions)), x.dtype)
+    for out, one in zip(y, x, strict=True):
+        np.matmul(weight, window.columns(one).reshape(groups, weight.shape[2], -1), out=out)
+    return y.reshape(len(x), w.shape[0], *positions)
+
+
+def spread(x: Numbers, w: Numbers, window: Window, groups: int, sizes: tuple[Any, ...]) -> Numbers:
+    """`correlate`'s adjoint: a map [N, C, *sizes], zero where no window lies, for x [N, M, *positions]."""
+    channels, positions = w.shape[1] * groups, x.shape[2:]
+    weight = w.reshape(groups, w.shape[0] // groups, prod(w.shape[1:])).transpose(0, 2, 1)
+    y = np.zeros((len(x), channels, *sizes), x.dtype)
+    for i, one in enumerate(x):
+        columns = weight @ one.reshape(groups, weight.shape[2], -1)
+        columns = columns.reshape(channels, *w.shape[2:], *positions)
+        for offset in window.offsets():
+            view = window.view(y[i : i + 1], offset, positions)
+            view += columns[(slice(None), *offset)]
+    return y
+
+
+def input_vjp(g: Array, w: Array, window: Window, groups: int, sizes: tuple[Any, ...]) -> Array:
+    """The gradient of `correlate` for a padded x of `sizes`: the transposed convolution of g."""
+    n = len(window.kernel)
+    full = function(
+        f"ConvTranspose{n}d", g, w, out_channels=w.shape[1] * groups, kernel_size=each(window.kernel),
+        stride=each(window.stride), output_padding=each(tuple(s - 1 for s in window.stride)),
+        dilation=each(window.dilation), groups=groups, bias=False)
+    return crop(full, (0,) * n, sizes)
+
+
+def weight_vjp(g: Array, x: Array, window: Window, groups: int) -> Array:
+    """The gradient of `correlate` for w: x convolved by g, where samples act as channels and channels of a
+    group as samples, and where stride and dilation change places."""
+    (n, channels), sizes = x.shape[:2], x.shape[2:]
+    axes = tuple(range(2, len(sizes) + 2))
+    width = channels // groups
+    samples = x.reshape((n, groups, width, *sizes)).transpose((2, 1, 0, *(a + 1 for a in axes)))
+    full = function(
+        f"Conv{len(axes)}d", samples.reshape((width, groups * n, *sizes)), g.transpose((1, 0, *axes)),
+        out_channels=g.shape[1], kernel_size=each(tuple(g.shape[2:])), stride=each(window.dilation),
+        dilation=each(window.stride), groups=groups, bias=False)
+    return crop(full, (0,) * len(axes), window.kernel).transpose((1, 0, *axes))
+
+
+def transposed_vjp(g: Array, x: Array, w: Array, window: Window, groups: int) -> tuple[Array, Array]:
+    """The gradients of `spread`, cropped by the padding of `window`, for x and w."""
+    dx = function(
+        f"Conv{len(window.kernel)}d", g, w, out_channels=w.shape[0], kernel_size=each(window.kernel),
+        stride=each(window.stride), padding=each(window.begin), dilation=each(window.dilation),
+        groups=groups, bias=False)
+    return dx, weight_vjp(x, pad(g, window.begin, window.end), window, groups)
+
+
+def each(values: tuple[Any, ...]) -> Any:
+    """One value an axis, as an op of as many axes takes it: a single one bare."""
+    return values[0] if len(values) == 1 else values
