@@ -1,15 +1,16 @@
 """The operators in which gradient rules are written: they run on numpy arrays and on IR values alike.
 
 An IR value offers numpy's operators (+ - * / ** @ and comparisons), `.shape`, `.reshape(shape)`,
-`.transpose(axes)`, `.sum/.max/.mean(axis, keepdims)` and slicing; the functions here take either.
+`.transpose(axes)`, `.sum/.max/.mean(axis, keepdims)`, `.dtype` and slicing; the functions here take either.
+A number among the operands stands for a scalar constant of the dtype of the others, an array for a constant.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from netc.dims import AnyDim, Shape, decide
 from netc.ops.contract import OPS, Array, Op
 
 
@@ -27,32 +28,69 @@ def function(name: str, *operands: Array, **attributes: Any) -> Array:
 
 
 def exp(x: Array) -> Array:
-    return np.exp(x) if isinstance(x, np.ndarray | np.generic) else function("exp", x)
+    return function("exp", x)
 
 
 def log(x: Array) -> Array:
-    return np.log(x) if isinstance(x, np.ndarray | np.generic) else function("log", x)
+    return function("log", x)
 
 
 def sqrt(x: Array) -> Array:
-    return np.sqrt(x) if isinstance(x, np.ndarray | np.generic) else function("sqrt", x)
+    return function("sqrt", x)
 
 
 def tanh(x: Array) -> Array:
-    return np.tanh(x) if isinstance(x, np.ndarray | np.generic) else function("tanh", x)
+    return function("tanh", x)
+
+
+def sigmoid(x: Array) -> Array:
+    return function("sigmoid", x)
+
+
+def erf(x: Array) -> Array:
+    return function("erf", x)
+
+
+def maximum(a: Array, b: Array) -> Array:
+    """The greater; one of a and b may be a number."""
+    return function("maximum", a, b)
+
+
+def equal(a: Array, b: Array) -> Array:
+    """Where a and b are equal: `==` of values of the graph is Python's own."""
+    return function("eq", a, b)
 
 
 def where(condition: Array, a: Array, b: Array) -> Array:
-    """a where `condition` holds, else b."""
-    if isinstance(condition, np.ndarray | np.generic):
-        return np.where(condition, a, b)
+    """a where `condition` holds, else b; one of a and b may be a number."""
     return function("where", condition, a, b)
 
 
-def unbroadcast(g: Array, shape: tuple[Any, ...]) -> Array:
+def cast(x: Array, like: Array) -> Array:
+    """x in the dtype of `like`; true is 1."""
+    return function("cast", x, to=str(like.dtype))
+
+
+def concat(xs: Sequence[Array], axis: int) -> Array:
+    return function("concat", *xs, axis=axis)
+
+
+def expand(x: Array, shape: Shape) -> Array:
+    """x broadcast to `shape`."""
+    return function("expand", x, sizes=tuple(shape))
+
+
+def pad(x: Array, before: Sequence[AnyDim], after: Sequence[AnyDim]) -> Array:
+    """x with so many zeros before and behind along each axis; a negative number cuts."""
+    pairs = zip(reversed(before), reversed(after), strict=True)
+    return function("pad", x, padding=tuple(n for pair in pairs for n in pair))
+
+
+def unbroadcast(g: Array, shape: Shape) -> Array:
     """Sums `g` over the axes along which an operand of `shape` was broadcast."""
     extra = len(g.shape) - len(shape)
     if extra:
         g = g.sum(tuple(range(extra)))
-    axes = tuple(i for i, (n, m) in enumerate(zip(g.shape, shape, strict=True)) if m == 1 and n != 1)
+    pairs = enumerate(zip(g.shape, shape, strict=True))
+    axes = tuple(i for i, (n, m) in pairs if n != m and decide("zero", m - 1))
     return g.sum(axes, keepdims=True) if axes else g

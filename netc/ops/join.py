@@ -1,0 +1,245 @@
+"""Tensors joined along an axis, and cut into parts: concat, stack, split, chunk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from netc.dims import AnyDim, Shape, at_least, ceil_divide, decide, divides, same, show, value
+from netc.ops.attributes import axis_of
+from netc.ops.code import Code, Keyword, Piece, call
+from netc.ops.contract import DTYPES, Array, Graph, Op, Operand, integers, register, require, sample
+from netc.ops.notation import concat
+from netc.ops.shape import unsqueeze_node
+
+
+class Join(Op):
+    """What concat and stack share."""
+
+    operands = ("*xs",)
+    accepts = DTYPES
+
+    def dtype(self, *xs: str) -> str:
+        require(len(xs) > 0, "xs", f"{self.name} takes at least one tensor")
+        return super().dtype(*xs)
+
+    def flops(self, y: Shape, *xs: Shape) -> Any:
+        return 0
+
+
+@register("concat")
+class Concat(Join):
+    """y = xs one behind the other along `axis`; each gets its part of g.
+
+    Source: torch.cat, https://docs.pytorch.org/docs/stable/generated/torch.cat.html
+    """
+
+    axis: int
+
+    def shape(self, *xs: Shape) -> Shape:
+        require(len(xs) > 0, "xs", "concat takes at least one tensor")
+        first = xs[0]
+        axis = axis_of(self.axis, len(first), operand="xs[0]")
+        total: AnyDim = 0
+        for name, x in zip(self.operand_names(len(xs)), xs, strict=True):
+            alike = len(x) == len(first)
+            both = f"{name} is {show(x)} and xs[0] is {show(first)}"
+            require(alike, name, f"{both}: they have not as many axes")
+            for i, (n, m) in enumerate(zip(x, first, strict=True)):
+                require(i == axis or same(n, m), name, f"{both}: axis {i} is {n}, not {m}")
+            total = total + x[axis]
+        return (*first[:axis], total, *first[axis + 1 :])
+
+    def forward(self, *xs: Array) -> Array:
+        return np.concatenate(xs, self.axis)
+
+    def vjp(self, g: Array, y: Array, *xs: Array) -> tuple[Array, ...]:
+        axis = axis_of(self.axis, len(y.shape))
+        parts = []
+        start: AnyDim = 0
+        for x in xs:
+            stop = start + x.shape[axis]
+            parts.append(g[(*(slice(None) for _ in range(axis)), slice(start, stop))])
+            start = stop
+        return tuple(parts)
+
+    def torch(self, *xs: Operand) -> Code:
+        return call("torch.cat", tuple_of(xs), Keyword("dim", self.axis))
+
+    def onnx(self, graph: Graph, *xs: Operand) -> Any:
+        return graph.node("Concat", *xs, axis=self.axis)
+
+    samples = (
+        sample((2, 3), (2, 4), axis=1, flops=0),
+        sample((2, 3, 4), (1, 3, 4), (3, 3, 4), axis=-3),
+        sample((2, 3), axis=0),
+        sample(integers((2, 3), 9), integers((2, 1), 9), axis=-1),
+        sample((2, 3), (2, 4), axis=0, rejects="xs[1]"),
+        sample((2, 3), (2, 3, 1), axis=0, rejects="xs[1]"),
+        sample((2, 3), (2, 3), axis=2, rejects="axis"),
+        sample((2, 3), (2, 3), rejects="axis", without=("torch",)),  # torch takes axis 0 unless told
+        sample(axis=0, rejects="xs"),
+        sample((2, 3), integers((2, 3), 9), axis=0, rejects="xs[1]", without=("torch",)),  # torch promotes
+    )
+
+
+@register("stack")
+class Stack(Join):
+    """y = xs one behind the other along a new axis `axis`; each gets its part of g.
+
+    Source: torch.stack, https://docs.pytorch.org/docs/stable/generated/torch.stack.html
+    """
+
+    axis: int
+
+    def shape(self, *xs: Shape) -> Shape:
+        require(len(xs) > 0, "xs", "stack takes at least one tensor")
+        first = xs[0]
+        axis = axis_of(self.axis, len(first) + 1, operand="the result")
+        for name, x in zip(self.operand_names(len(xs)), xs, strict=True):
+            alike = len(x) == len(first) and all(same(n, m) for n, m in zip(x, first, strict=True))
+            require(alike, name, f"{name} is {show(x)}, but xs[0] is {show(first)}")
+        return (*first[:axis], len(xs), *first[axis:])
+
+    def forward(self, *xs: Array) -> Array:
+        return np.stack(xs, self.axis)
+
+    def vjp(self, g: Array, y: Array, *xs: Array) -> tuple[Array, ...]:
+        before = tuple(slice(None) for _ in range(axis_of(self.axis, len(y.shape))))
+        return tuple(g[(*before, i)] for i in range(len(xs)))
+
+    def torch(self, *xs: Operand) -> Code:
+        return call("torch.stack", tuple_of(xs), Keyword("dim", self.axis))
+
+    def onnx(self, graph: Graph, *xs: Operand) -> Any:
+        axis = axis_of(self.axis, len(xs[0].shape) + 1)
+        return graph.node("Concat", *(unsqueeze_node(graph, x, axis) for x in xs), axis=axis)
+
+    samples = (
+        sample((2, 3), (2, 3), axis=1, flops=0),
+        sample((2, 3), (2, 3), (2, 3), axis=-1),
+        sample((2, 3), axis=0),
+        sample((), (), axis=0),
+        sample((2, 3), (2, 4), axis=0, rejects="xs[1]"),
+        sample((2, 3), (2, 3, 1), axis=0, rejects="xs[1]"),
+        sample((2, 3), (2, 3), axis=3, rejects="axis"),
+        sample(axis=0, rejects="xs"),
+    )
+
+
+def tuple_of(xs: tuple[Operand, ...]) -> Code:
+    """`(a, b)`, `(a,)` for one."""
+    pieces: list[Piece] = ["("]
+    for i, x in enumerate(xs):
+        pieces += [", ", x] if i else [x]
+    return Code((*pieces, ",)" if len(xs) == 1 else ")"))
+
+
+class Cut(Op):
+    """What split and chunk share: consecutive parts along an axis."""
+
+    accepts = DTYPES
+    axis: int
+
+    def lengths(self, n: AnyDim) -> Shape:
+        """The sizes of the parts of an axis of n."""
+        raise NotImplementedError
+
+    def shape(self, x: Shape) -> list[Shape]:
+        axis = axis_of(self.axis, len(x))
+        return [(*x[:axis], n, *x[axis + 1 :]) for n in self.lengths(x[axis])]
+
+    def forward(self, x: Array) -> tuple[Array, ...]:
+        lengths: Any = self.lengths(x.shape[axis_of(self.axis, len(x.shape))])
+        return tuple(np.split(x, np.cumsum(lengths)[:-1], self.axis))
+
+    def vjp(self, g: tuple[Array, ...], y: tuple[Array, ...], x: Array) -> tuple[Array]:
+        return (concat(g, self.axis),)
+
+    def flops(self, y: Shape, x: Shape) -> Any:
+        return 0
+
+    def onnx(self, graph: Graph, x: Operand) -> Any:
+        lengths = self.lengths(x.shape[axis_of(self.axis, len(x.shape))])
+        if len(lengths) == 1:
+            return (graph.node("Identity", x),)
+        return graph.node("Split", x, graph.sizes(lengths), outputs=len(lengths), axis=self.axis)
+
+
+@register("split")
+class Split(Cut):
+    """ys = x cut along `axis` into parts of `split_size`, the last what is left, or of the sizes listed.
+
+    dx = the gradients of the parts, one behind the other.
+    Source: torch.split, https://docs.pytorch.org/docs/stable/generated/torch.split.html
+    """
+
+    split_size: int | tuple[int, ...]
+    axis: int = 0
+
+    def lengths(self, n: AnyDim) -> Shape:
+        if isinstance(self.split_size, tuple):
+            total = sum(self.split_size)
+            for part in self.split_size:
+                require(part >= 1, "split_size", f"a part of {part} is empty")
+            require(same(n, total), "split_size", f"the parts add up to {total}, but the axis has {n}")
+            return self.split_size
+        require(self.split_size >= 1, "split_size", f"a part of {self.split_size} is empty")
+        known = value(n)
+        require(known is not None, "x", f"the axis to split has {n}, which must be known")
+        whole, rest = divmod(known or 0, self.split_size)
+        return (self.split_size,) * whole + ((rest,) if rest else ())
+
+    def torch(self, x: Operand) -> Code:
+        size = self.split_size
+        return call(f"{x}.split", Keyword("split_size", size), Keyword("dim", self.axis, 0))
+
+    samples = (
+        sample((6, 3), split_size=2, flops=0),
+        sample((2, 5), split_size=2, axis=1),
+        sample((2, 7, 3), split_size=[1, 4, 2], axis=-2),
+        sample((2, 3), split_size=3, axis=1),
+        sample((2, 3), split_size=5),
+        sample((2, 5), split_size=[2, 2], axis=1, rejects="split_size"),
+        sample((2, 5), split_size=0, axis=1, rejects="split_size"),
+        sample((2, 5), split_size=[5, 0], axis=1, rejects="split_size", without=("torch",)),  # torch: empty
+        sample((2, 5), split_size=1, axis=2, rejects="axis"),
+    )
+
+
+@register("chunk")
+class Chunk(Cut):
+    """ys = x cut along `axis` into `chunks` parts of equal size, the last smaller where that leaves a rest.
+
+    dx = the gradients of the parts, one behind the other.
+    Source: torch.chunk, https://docs.pytorch.org/docs/stable/generated/torch.chunk.html
+    """
+
+    chunks: int
+    axis: int = 0
+
+    def lengths(self, n: AnyDim) -> Shape:
+        k = self.chunks
+        require(k >= 1, "chunks", f"x cannot be cut into {k} parts")
+        known = n if isinstance(n, int) or decide("zero", n % k) is True else value(n)
+        if known is None:
+            require(divides(k, n), "chunks", f"the axis has {n}, which is not known to be a multiple of {k}")
+            known = n
+        part = ceil_divide(known, k)
+        rest = known - part * (k - 1)
+        require(at_least(rest, 1), "chunks", f"an axis of {n} cannot be cut into {k} parts of {part}")
+        return (part,) * (k - 1) + (rest,)
+
+    def torch(self, x: Operand) -> Code:
+        return call(f"{x}.chunk", Keyword("chunks", self.chunks), Keyword("dim", self.axis, 0))
+
+    samples = (
+        sample((6, 3), chunks=2, flops=0),
+        sample((2, 7), chunks=3, axis=1),
+        sample((2, 4, 3), chunks=4, axis=-2),
+        sample((2, 3), chunks=1),
+        sample((5, 2), chunks=4, rejects="chunks", without=("torch",)),  # torch gives three parts
+        sample((5, 2), chunks=0, rejects="chunks"),
+        sample((5, 2), chunks=2, axis=2, rejects="axis"),
+    )
