@@ -1,0 +1,204 @@
+"""Wording of findings on names, calls, instances and files (E02, E05, E06)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from netc.diagnostics.diagnostic import Diagnostic, Note
+from netc.diagnostics.source import Span
+from netc.diagnostics.wording import _listing, _meant
+
+SPELLINGS = {"True": "true", "False": "false", "None": "none", "nn": "", "torch": "", "F": ""}
+
+
+def unknown_name(span: Span, name: str, known: Iterable[str]) -> Diagnostic:
+    if name in ("nn", "torch", "F"):
+        return Diagnostic("E0201", f"`{name}` is not defined", span, help="name layers and functions without a module: `Conv2d`, `relu`")
+    help_ = f"write `{SPELLINGS[name]}`" if SPELLINGS.get(name) else _meant(name, known)
+    return Diagnostic("E0201", f"`{name}` is not defined", span, help=help_)
+
+
+def unknown_size(span: Span, name: str) -> Diagnostic:
+    return Diagnostic("E0202", f"the size `{name}` is not defined", span,
+                      help="a name that stands for a new size begins with a capital; one in lower case must exist already")
+
+
+def unknown_argument(span: Span, layer: str, name: str, known: Sequence[str]) -> Diagnostic:
+    help_ = _meant(name, known) or (f"it takes {', '.join(f'`{k}`' for k in known)}" if known else f"`{layer}` takes no arguments")
+    return Diagnostic("E0203", f"`{layer}` has no argument `{name}`", span, help=help_)
+
+
+def missing_argument(span: Span, layer: str, name: str, expected: str) -> Diagnostic:
+    return Diagnostic("E0204", f"`{layer}` lacks its argument `{name}`", span, help=f"give {expected}: `{name}=...`" if expected else None)
+
+
+def wrong_argument(span: Span, layer: str, name: str, got: str, expected: str) -> Diagnostic:
+    return Diagnostic("E0205", f"`{name}` of `{layer}` takes {expected}, not {got}", span)
+
+
+def too_many_arguments(span: Span, layer: str, expected: str) -> Diagnostic:
+    return Diagnostic("E0206", f"`{layer}` takes {expected}", span)
+
+
+def duplicate_argument(span: Span, layer: str, name: str) -> Diagnostic:
+    return Diagnostic("E0207", f"`{name}` of `{layer}` is given twice", span)
+
+
+def not_callable(span: Span, what: str) -> Diagnostic:
+    return Diagnostic("E0208", f"{what} cannot be called", span)
+
+
+def one_branch(span: Span, name: str, bound: Span) -> Diagnostic:
+    return Diagnostic("E0209", f"`{name}` may not be bound here", span,
+                      (Note(f"`{name}` is bound here, in one branch of an `if` only, or in a loop that may not run", bound),),
+                      help=f"bind `{name}` in every branch, or before")
+
+
+def redefined(span: Span, name: str, other: Span | None, what: str) -> Diagnostic:
+    notes = (Note("the other is here", other),) if other else ()
+    return Diagnostic("E0210", f"`{name}` is already {what}", span, notes, help="take another name")
+
+
+def recursion(span: Span, names: Sequence[str]) -> Diagnostic:
+    return Diagnostic("E0211", f"`{names[-1]}` would contain itself: {' -> '.join(names)}", span,
+                      help="the language has no recursion; repeat a layer with `layer * n` or a `for` loop")
+
+
+def unknown_annotation(span: Span, name: str) -> Diagnostic:
+    return Diagnostic("E0212", f"`{name}` is not the type of a parameter", span,
+                      help="write int, float, bool, str, layer, or list[...] of one of these")
+
+
+def unknown_dtype(span: Span, name: str, known: Sequence[str]) -> Diagnostic:
+    return Diagnostic("E0213", f"`{name}` is not a dtype", span, help=_meant(name, known) or f"one of {', '.join(known)}")
+
+
+def operator_on_layer(span: Span, operator: str, left: str, right: str) -> Diagnostic:
+    if operator == "*":
+        return Diagnostic("E0501", f"a layer is repeated by a whole number, not by {right}", span)
+    return Diagnostic("E0501", f"`{operator}` cannot join {left} and {right}", span,
+                      help=f"`->` binds looser than `{operator}`: write `(x -> layer) {operator} y` to use what the layer makes")
+
+
+def repeat_function(span: Span, name: str) -> Diagnostic:
+    return Diagnostic("E0502", f"`{name}` has no parameters, so repeating it is probably not meant", span,
+                      help=f"to multiply what it makes, write `(x -> {name}) * n`")
+
+
+def name_taken(span: Span, name: str, other: Span) -> Diagnostic:
+    return Diagnostic("E0503", f"two instances would be named `{name}`", span, (Note("the other is here", other),),
+                      help="label one of them: `-> other_name: Layer(...)`; in a loop, `\"name{i}\": Layer(...)`")
+
+
+def reserved_name(span: Span, name: str, what: str) -> Diagnostic:
+    return Diagnostic("E0504", f"`{name}` cannot name a layer or parameter: it is {what}", span, help="take another name")
+
+
+def bad_segment(span: Span, name: str) -> Diagnostic:
+    shown = name if len(name) <= 40 else name[:37] + "..."
+    return Diagnostic("E0505", f"`{shown}` cannot name a layer", span,
+                      help="a label is made of letters, digits, `_` and `-`, at most 64, with dots between its parts")
+
+
+def bad_label(span: Span) -> Diagnostic:
+    return Diagnostic("E0505", "this is not a label", span,
+                      help='write a name (`stem:`), a dotted path (`features.0:`), an index (`blocks[i]:`) or a string ("layer{i + 1}":)')
+
+
+def not_a_layer(span: Span, what: str) -> Diagnostic:
+    return Diagnostic("E0506", f"a value is passed through a layer, but this is {what}", span)
+
+
+def label_on_value(span: Span, what: str) -> Diagnostic:
+    return Diagnostic("E0507", f"a label names a layer, but this is {what}", span)
+
+
+def shared_differs(span: Span, name: str, detail: str, first: Span) -> Diagnostic:
+    return Diagnostic("E0508", f"`{name}` is shared, and {detail}", span, (Note("it was first applied here", first),),
+                      help="give each its own layer, or make the inputs alike")
+
+
+def unknown_parameter(span: Span, layer: str, name: str, known: Sequence[str]) -> Diagnostic:
+    return Diagnostic("E0509", f"`{layer}` has no parameter `{name}`", span,
+                      help=_meant(name, known) or (f"it has {', '.join(f'`{k}`' for k in known[:8])}" if known else None))
+
+
+def not_applied(span: Span, layer: str) -> Diagnostic:
+    return Diagnostic("E0510", f"the parameters of `{layer}` are not known before it is applied", span,
+                      help="apply the layer to a value first")
+
+
+def wrong_input_count(span: Span, layer: str, wanted: int, got: int) -> Diagnostic:
+    plural = "input" if wanted == 1 else "inputs"
+    return Diagnostic("E0511", f"`{layer}` takes {wanted} {plural}, not {got}", span,
+                      help=f"pass them as `({', '.join('abcdefgh'[:wanted])}) -> {layer}`" if 1 < wanted <= 8 else None)
+
+
+def already_called(span: Span, layer: str) -> Diagnostic:
+    return Diagnostic("E0512", f"`{layer}` has its arguments already", span, help="pass it a tensor, or give all arguments in one call")
+
+
+def no_net(path: str) -> Diagnostic:
+    return Diagnostic("E0601", f"{path} defines no net", help="add `net Name { ... }`; `netc check` alone accepts a file of blocks")
+
+
+def which_net(path: str, names: Sequence[str]) -> Diagnostic:
+    return Diagnostic("E0602", f"{path} defines {len(names)} nets: {', '.join(names)}", help="choose one with --net NAME")
+
+
+def unknown_net(path: str, name: str, names: Sequence[str]) -> Diagnostic:
+    return Diagnostic("E0603", f"{path} has no net `{name}`", help=_meant(name, names) or f"it has {', '.join(names)}")
+
+
+def not_found(path: str, reason: str, span: Span | None = None) -> Diagnostic:
+    return Diagnostic("E0604", f"cannot read {path}: {reason}", span)
+
+
+def import_outside(span: Span, path: str) -> Diagnostic:
+    return Diagnostic("E0605", f"the import `{path}` leaves the project", span,
+                      help="import .net files by a path relative to this file, within the folder of the spec")
+
+
+def import_cycle(span: Span, names: Sequence[str]) -> Diagnostic:
+    return Diagnostic("E0606", f"the imports go in a circle: {' -> '.join(names)}", span)
+
+
+def import_limit(span: Span | None, what: str) -> Diagnostic:
+    return Diagnostic("E0607", f"a spec may import at most {what}", span)
+
+
+def statement_in_block(span: Span, word: str) -> Diagnostic:
+    return Diagnostic("E0608", f"`{word}` belongs in a net, not in a block", span)
+
+
+def no_output(span: Span, name: str) -> Diagnostic:
+    return Diagnostic("E0609", f"`{name}` has no output", span, help="end it with `output value`")
+
+
+def no_input(span: Span, name: str) -> Diagnostic:
+    return Diagnostic("E0610", f"the net `{name}` has no input", span, help="begin it with `input image: float32[N, 3, 32, 32]`")
+
+
+def second_train(span: Span, first: Span) -> Diagnostic:
+    return Diagnostic("E0611", "a file may have one train block", span, (Note("the first is here", first),))
+
+
+def input_not_first(span: Span) -> Diagnostic:
+    return Diagnostic("E0612", "inputs and targets are declared at the top of a body, not within `if` or `for`", span)
+
+
+def preset_not_net(span: Span, what: str) -> Diagnostic:
+    return Diagnostic("E0613", f"a preset is a net with its arguments, not {what}", span, help="write `net Small = Net(depth=2)`")
+
+
+def unknown_setting(name: str, known: Sequence[str]) -> Diagnostic:
+    return Diagnostic("E0614", f"--set {name}: there is no such parameter or size",
+                      help=_meant(name, known) or (f"the net has {', '.join(known)}" if known else "the net has no parameters"))
+
+
+def bad_setting(text: str, reason: str) -> Diagnostic:
+    return Diagnostic("E0615", f"--set {text}: {reason}", help="write --set name=value, such as --set classes=100 or --set 'depths=[3,4,6,3]'")
+
+
+def alternatives(items: Sequence[str]) -> str:
+    return _listing(list(items))

@@ -1,0 +1,136 @@
+"""Wording of findings on compile-time values and shapes (E03, E04)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netc.diagnostics.diagnostic import Diagnostic, Note
+from netc.diagnostics.source import Span
+
+
+def wrong_operands(span: Span, operator: str, left: str, right: str | None) -> Diagnostic:
+    what = f"{left} and {right}" if right else left
+    return Diagnostic("E0301", f"`{operator}` does not work on {what}", span)
+
+
+def not_a_condition(span: Span, what: str) -> Diagnostic:
+    hint = "conditions are decided at compile time; choose between tensors with `where(condition, a, b)`" if "tensor" in what \
+        else "compare explicitly: `n > 0`"
+    return Diagnostic("E0302", f"a condition is true or false, but this is {what}", span, help=hint)
+
+
+def depends_on_free(span: Span, what: str, names: Sequence[str]) -> Diagnostic:
+    listed = ", ".join(f"`{n}`" for n in names)
+    return Diagnostic("E0303", f"{what} must be known at compile time, but it depends on {listed}, known only at run time", span,
+                      help="fix the size in the net's input, or with --set")
+
+
+def bad_index(span: Span, index: int, length: int) -> Diagnostic:
+    return Diagnostic("E0304", f"index {index} is outside a list of {length}", span)
+
+
+def cannot_index(span: Span, what: str) -> Diagnostic:
+    return Diagnostic("E0305", f"{what} cannot be indexed like this", span)
+
+
+def not_a_sequence(span: Span, what: str) -> Diagnostic:
+    return Diagnostic("E0306", f"a loop runs over a list, but this is {what}", span, help="write `for i in range(n) { ... }`")
+
+
+def wrong_count(span: Span, names: int, values: int | str) -> Diagnostic:
+    plural = "names" if names != 1 else "name"
+    return Diagnostic("E0307", f"{names} {plural} cannot take {values} values", span)
+
+
+def cannot_unpack(span: Span, what: str) -> Diagnostic:
+    return Diagnostic("E0307", f"{what} cannot be unpacked into several names", span)
+
+
+def arithmetic(span: Span, reason: str) -> Diagnostic:
+    return Diagnostic("E0308", f"the number cannot be computed: {reason}", span)
+
+
+def assertion_failed(span: Span, values: Sequence[tuple[str, str]]) -> Diagnostic:
+    notes = tuple(Note(f"{text} is {value}") for text, value in values)
+    return Diagnostic("E0309", f"the assertion does not hold: {span.text}", span, notes)
+
+
+def assertion_open(span: Span, names: Sequence[str]) -> Diagnostic:
+    return Diagnostic("E0310", f"the assertion cannot be decided for every {', '.join(names)}", span,
+                      help="assert a multiple (`H % 16 == 0`) or a least size (`H >= 32`), or fix the size")
+
+
+def too_much(span: Span, what: str, limit: int) -> Diagnostic:
+    return Diagnostic("E0311", f"{what}: more than {limit:,}", span)
+
+
+def too_deep(span: Span) -> Diagnostic:
+    return Diagnostic("E0312", "this is nested too deeply", span, help="bind a part to a name")
+
+
+def mismatch(span: Span, layer: str, message: str, notes: tuple[Note, ...], help_: str | None = None) -> Diagnostic:
+    return Diagnostic("E0401", f"{layer}: {message}", span, notes, help_)
+
+
+def input_rank(span: Span, block: str, name: str, declared: str, given: str, place: Span) -> Diagnostic:
+    return Diagnostic("E0402", f"`{block}` takes {name}: {declared}, but gets {given}", span, (Note("declared here", place),))
+
+
+def input_size(span: Span, block: str, name: str, declared: str, wanted: str, given: str, place: Span) -> Diagnostic:
+    what = f"`{declared}`, which is {wanted}" if declared != wanted else declared
+    return Diagnostic("E0403", f"`{block}`: an axis of {name} must be {what}, but it is {given}", span, (Note("declared here", place),))
+
+
+def input_dtype(span: Span, block: str, name: str, wanted: str, given: str, place: Span) -> Diagnostic:
+    return Diagnostic("E0404", f"`{block}` takes {name} in {wanted}, but it is {given}", span, (Note("declared here", place),))
+
+
+def unknown_parameter_size(span: Span, layer: str, shape: str, names: Sequence[str], notes: tuple[Note, ...]) -> Diagnostic:
+    listed = " and ".join(f"`{n}`" for n in names)
+    verb = "is" if len(names) == 1 else "are"
+    return Diagnostic("E0405", f"{layer} needs weights of a known size, but {shape} depends on {listed}, which {verb} known only at run time",
+                      span, notes, "fix the size in the net's input, or bring the map to one size first (`global_avg_pool`)")
+
+
+def empty_axis(span: Span, layer: str, shape: str, axis: int, notes: tuple[Note, ...]) -> Diagnostic:
+    return Diagnostic("E0406", f"{layer}: the result {shape} would have nothing along axis {axis}", span, notes)
+
+
+def tensor_too_large(span: Span, shape: str, notes: tuple[Note, ...] = ()) -> Diagnostic:
+    return Diagnostic("E0407", f"a tensor {shape} is too large: a dimension must be below 2^31 and a tensor below 2^40 elements", span, notes)
+
+
+def not_a_size(span: Span, what: str) -> Diagnostic:
+    return Diagnostic("E0408", f"a shape is made of sizes (whole numbers of at least 1), but this is {what}", span)
+
+
+def number_for_tensor(span: Span, layer: str, name: str, what: str) -> Diagnostic:
+    return Diagnostic("E0409", f"`{name}` of {layer} is a tensor, not {what}", span)
+
+
+def not_a_tensor(span: Span, role: str, what: str) -> Diagnostic:
+    return Diagnostic("E0410", f"`{role}` takes a tensor, not {what}", span)
+
+
+def loss_not_scalar(span: Span, role: str, shape: str) -> Diagnostic:
+    return Diagnostic("E0411", f"a {role} is a single number, but this has shape {shape}", span, help="reduce it: `mean(...)`")
+
+
+def cannot_be_dynamic(name: str, span: Span | None, why: str, notes: tuple[Note, ...]) -> Diagnostic:
+    return Diagnostic("E0412", f"{name} cannot be dynamic: {why}", span, notes)
+
+
+def no_such_axis(name: str, known: Sequence[str]) -> Diagnostic:
+    return Diagnostic("E0413", f"--dynamic {name}: the net's inputs have no such axis", help=f"they have {', '.join(known)}" if known else None)
+
+
+def bad_init(span: Span, what: str) -> Diagnostic:
+    return Diagnostic("E0414", f"{what} is not an initialiser", span, help="write zeros, ones, constant(v), normal(mean=0, std=1) or uniform(low, high)")
+
+
+def dtype_needed(span: Span, name: str) -> Diagnostic:
+    return Diagnostic("E0415", f"`{name}` needs a dtype", span, help=f"write `{name}: float32[...]`")
+
+
+def float_param(span: Span, dtype: str) -> Diagnostic:
+    return Diagnostic("E0416", f"a parameter is float32 or float64, not {dtype}", span)

@@ -1,0 +1,68 @@
+"""Counts parameters and multiply-adds of a net, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from netc.dims import AnyDim, Shape, substitute
+from netc.ir.module import Call, Net, Param, Path, Step
+from netc.passes.inline import inline
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer of the table: its path, the op, the output's shape, parameters, multiply-adds and flops."""
+
+    path: Path
+    layer: str
+    shape: Shape
+    params: int
+    macs: AnyDim
+    flops: AnyDim
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The table of a net. params: trainable numbers, all heads included; macs and flops: of the outputs."""
+
+    rows: tuple[Row, ...]
+    params: int
+    macs: AnyDim
+    flops: AnyDim
+
+
+def cost(net: Net) -> Cost:
+    """The layers of `net` in order with what each costs; a layer used twice has its parameters counted once."""
+    counted: set[Path] = set()
+    rows = []
+    for node in inline(net).nodes:
+        fresh = [p for p in node.params if p.path not in counted and p.trainable]
+        counted.update(p.path for p in fresh)
+        shapes = [v.type.shape for v in (*node.inputs, *node.params)]
+        y = node.outputs[0].type.shape
+        params = sum(_numel(p.type.shape) for p in fresh)
+        rows.append(Row(node.path or (), node.op.name, y, params, node.op.macs(y, *shapes), node.op.flops(y, *shapes)))
+    total = count_parameters(net.block.params, net.block.body, {})
+    macs: AnyDim = 0
+    flops: AnyDim = 0
+    for row in rows:
+        macs, flops = macs + row.macs, flops + row.flops
+    return Cost(tuple(rows), total, macs, flops)
+
+
+def count_parameters(own: Iterable[Param], body: Sequence[Step], given: Mapping[str, AnyDim]) -> int:
+    """The trainable numbers of a block's instance whose sizes are `given`."""
+    total = sum(_numel(tuple(substitute(d, given) for d in p.type.shape)) for p in own if p.trainable and p.owned)
+    seen: set[Path] = set()
+    for step in body:
+        if isinstance(step, Call) and step.path not in seen:
+            seen.add(step.path)
+            sizes = {k: substitute(d, given) for k, d in step.sizes.items()}
+            total += count_parameters(step.block.params, step.block.body, sizes)
+    return total
+
+
+def _numel(shape: Shape) -> int:
+    return int(prod(d for d in shape if isinstance(d, int)))

@@ -1,0 +1,168 @@
+"""Turns a net of a program into IR: blocks, parameters and shapes, with everything that is wrong reported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import lcm
+from typing import Any
+
+from netc.diagnostics import Diagnostic, Refused, Source, Span, wording_names, wording_shapes
+from netc.dims import AnyDim, Learn, Prover, proving, size
+from netc.ir.module import Constraint, Net, Type
+from netc.ops.contract import OPS
+from netc.passes.elaboration.calls import checked, with_defaults
+from netc.passes.elaboration.evaluate import preset
+from netc.passes.elaboration.frame import Frame, Session
+from netc.passes.elaboration.instantiate import check_dtype, declarations, dimension, enter, finish, fresh
+from netc.passes.elaboration.statements import elaborate_body
+from netc.passes.elaboration.values import Alias, Definition, Poisoned, template
+from netc.passes.load import Program
+from netc.syntax import tree
+
+ROUNDS = 64
+AXES = {4: {0: "N", 2: "H", 3: "W"}, 3: {0: "N", 2: "L"}, 2: {0: "N"}}
+
+
+def elaborate(program: Program, name: str, settings: Mapping[str, Any] | None = None,
+              dynamic: Sequence[str] = ()) -> Net:
+    """The net `name` of `program`.
+
+    settings: values for its parameters, and numbers for its free sizes.
+    dynamic: names of axes to leave free although the spec fixes them (N, H, W of a 4-D input).
+    Raises Refused with every independent finding, those of reading the file included.
+    """
+    learnt: dict[str, Constraint] = {}
+    for _ in range(ROUNDS):
+        session = Session(
+            sizes={k: v for k, v in (settings or {}).items() if isinstance(v, int) and k[0].isupper()},
+            multiples={n: c.multiple for n, c in learnt.items()},
+            minimums={n: max(c.minimum, c.multiple) for n, c in learnt.items()},
+            dynamic=frozenset(dynamic), lost=program.lost,
+        )
+        for diagnostic in program.found:
+            session.report(Refused(diagnostic))
+        try:
+            net = _elaborate(program, name, dict(settings or {}), session, learnt)
+        except Learn as fact:
+            learnt[fact.fact.name] = _merge(learnt.get(fact.fact.name), fact)
+            continue
+        except Refused as refused:
+            session.report(refused)
+            net = None
+        if session.found or net is None:
+            raise Refused(*_in_order(session.found.values()))
+        return net
+    raise Refused(wording_shapes.too_much(program.nets[name].tree.span, "the sizes need too many facts", ROUNDS))
+
+
+def _merge(held: Constraint | None, fact: Learn) -> Constraint:
+    new = fact.fact
+    if held is None:
+        return Constraint(new.name, new.multiple, new.minimum, fact.span)
+    return Constraint(new.name, lcm(held.multiple, new.multiple), max(held.minimum, new.minimum), fact.span or held.span)
+
+
+def _in_order(found: Any) -> list[Diagnostic]:
+    return sorted(found, key=lambda d: (d.span.source.path, d.span.start) if d.span else ("", -1))
+
+
+def _elaborate(program: Program, name: str, settings: dict[str, Any], session: Session,
+               learnt: Mapping[str, Constraint]) -> Net | None:
+    definition, given = _arguments(program, name, session)
+    known = [p.name.text for p in definition.tree.parameters]
+    frame = Frame(session, definition, {}, Prover({}, session.minimums), (), True)
+    with proving(frame.prover):
+        for parameter in definition.tree.parameters:
+            if parameter.name.text in settings:
+                value = settings.pop(parameter.name.text)
+                given[parameter.name.text] = checked(frame, definition.name, parameter, _layer(value), parameter.span)
+            elif parameter.name.text not in given and parameter.default is None:
+                raise Refused(wording_names.missing_argument(parameter.span, definition.name, parameter.name.text,
+                                                             "a value, with --set or in a preset"))
+        arguments = with_defaults(frame, definition.name, definition.tree.parameters, given)
+        frame.env = dict(arguments)
+        free = _declare(frame, settings)
+        if settings:
+            raise Refused(*(wording_names.unknown_setting(key, [*known, *free]) for key in settings))
+        session.stack.append(definition)
+        elaborate_body(frame, definition.tree.body)
+    if session.found:
+        return None
+    block = finish(frame, arguments, {n: size(n, session.multiples.get(n, 1)) for n in free})
+    constraints = tuple(learnt[n] for n in free if n in learnt)
+    return Net(name, block, tuple(frame.targets), tuple(frame.losses), tuple(frame.metrics), constraints, tuple(free))
+
+
+def _layer(value: Any) -> Any:
+    """A parameter that is a layer may be set by the name of an op."""
+    from netc.passes.elaboration.values import OpLayer
+
+    return OpLayer(OPS[value], None) if isinstance(value, str) and value in OPS else value
+
+
+def _arguments(program: Program, name: str, session: Session) -> tuple[Definition, dict[str, Any]]:
+    """The net's definition, and the arguments that its presets give."""
+    found = program.nets[name]
+    if isinstance(found, Definition):
+        return found, {}
+    assert isinstance(found, Alias)
+    empty = Source("", "")
+    nothing = tree.Name(Span(empty, 0, 0), name)
+    outside = Frame(session, Definition(tree.Block(nothing.span, "block", nothing, (), None, ()), program.scope), {},
+                    Prover(), (), False)
+    try:
+        made = preset(outside, found)
+    except Poisoned:
+        raise Refused() from None
+    return made.definition, {k: list(v) if isinstance(v, tuple) else template(v) for k, v in made.arguments or ()}
+
+
+def _declare(frame: Frame, settings: dict[str, Any]) -> list[str]:
+    """Enters the net's inputs; gives the names of its free sizes."""
+    declared = declarations(frame.definition.tree, "input")
+    if not declared:
+        raise Refused(wording_names.no_input(frame.definition.tree.span, frame.definition.name))
+    free: list[str] = []
+    every = [e for d in (*declared, *declarations(frame.definition.tree, "target")) for e in d.type.shape]
+    for expression in every:
+        if fresh(expression, frame.env):
+            assert isinstance(expression, tree.Name)
+            _enter_size(frame, expression.text, settings, free)
+    for declaration in declared:
+        if declaration.type.dtype is None:
+            raise Refused(wording_shapes.dtype_needed(declaration.span, declaration.name.text))
+        shape = tuple(_axis(frame, declaration, i, settings, free) for i in range(len(declaration.type.shape)))
+        enter(frame, declaration, Type(check_dtype(frame, declaration.type.dtype), shape), frame.inputs)
+    _check_dynamic(frame, free)
+    return free
+
+
+def _enter_size(frame: Frame, name: str, settings: dict[str, Any], free: list[str]) -> None:
+    if name in settings:
+        number = settings.pop(name)
+        if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number < 2**31:
+            raise Refused(wording_names.bad_setting(f"{name}={number}", "a size is a whole number of at least 1"))
+        frame.env[name] = number
+    else:
+        frame.env[name] = size(name, frame.session.multiples.get(name, 1))
+        free.append(name)
+
+
+def _axis(frame: Frame, declaration: tree.Declaration, axis: int, settings: dict[str, Any], free: list[str]) -> AnyDim:
+    """The size of one axis; one that the spec fixes is freed where that is asked for."""
+    dim = dimension(frame, declaration.type.shape[axis])
+    name = AXES.get(len(declaration.type.shape), {}).get(axis)
+    if isinstance(dim, int) and name in frame.session.dynamic:
+        if name not in frame.env:
+            _enter_size(frame, name, settings, free)
+        return frame.env[name]  # type: ignore[no-any-return]
+    return dim
+
+
+def _check_dynamic(frame: Frame, free: Sequence[str]) -> None:
+    for name in sorted(frame.session.dynamic):
+        if name not in free:
+            fixed = {n for v in frame.inputs for n in AXES.get(len(v.type.shape), {}).values()}
+            raise Refused(wording_shapes.no_such_axis(name, sorted({*free, *fixed})))
+
+

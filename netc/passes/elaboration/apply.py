@@ -1,0 +1,325 @@
+"""Applies layers to tensors: makes the instances, infers the shapes and adds nodes to the block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from netc.diagnostics import Note, Span, wording_names, wording_shapes
+from netc.dims import AnyDim, Dim, Learn, Shape, at_least, decide, names, show, substitute
+from netc.ir.module import Block, Call, Constant, Node, Param, Path, Type, Value, parameters
+from netc.ops.contract import FLOATS, INTEGERS, Mismatch, Op, Parameter
+from netc.passes.elaboration.frame import NODES, Frame, Site
+from netc.passes.elaboration.naming import claim, numbered, snake_case
+from netc.passes.elaboration.numbers import concrete
+from netc.passes.elaboration.values import (
+    POISON,
+    BlockLayer,
+    Chain,
+    Instance,
+    Labelled,
+    Layer,
+    OpLayer,
+    Poisoned,
+    Repeat,
+    describe,
+)
+
+DIMENSION = 2**31
+ELEMENTS = 2**40
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an instance stands: its path (None for a number among its kind), and who it is.
+
+    identity: the binding that names it; None makes each application an instance of its own.
+    """
+
+    path: Path | None = None
+    identity: object = None
+
+
+@dataclass
+class Counter:
+    """The place of the next child of a container."""
+
+    path: Path
+    count: int = 0
+
+    def next(self) -> Path:
+        self.count += 1
+        return (*self.path, str(self.count - 1))
+
+
+def apply_layer(frame: Frame, layer: Layer, inputs: Sequence[Value], span: Span, place: Place = Place()) -> Any:
+    """What `layer` makes of `inputs`: a tensor, or a tuple of them."""
+    if isinstance(layer, Instance):
+        return apply_layer(frame, layer.layer, inputs, span, Place(layer.path, layer))
+    if isinstance(layer, Labelled):
+        path = (*_container(place), *layer.label)
+        return apply_layer(frame, layer.layer, inputs, layer.span or span, Place(path, place.identity))
+    if isinstance(layer, OpLayer):
+        return _apply_op_layer(frame, layer, inputs, span, place)
+    if isinstance(layer, BlockLayer):
+        return _apply_block(frame, layer, inputs, layer.span or span, place)
+    return _apply_in_turn(frame, layer, inputs, span, place, Counter(place.path) if place.path is not None else None)
+
+
+def _container(place: Place) -> Path:
+    return place.path or ()
+
+
+def _apply_in_turn(frame: Frame, layer: Chain | Repeat, inputs: Sequence[Value], span: Span, place: Place,
+                   counter: Counter | None) -> Any:
+    """A chain or a repeat: its steps are the children of the container that `counter` counts, if any."""
+    current: Any = inputs[0] if len(inputs) == 1 else tuple(inputs)
+    steps = layer.steps if isinstance(layer, Chain) else (layer.layer,) * layer.count
+    for done, step in enumerate(steps):
+        if isinstance(layer, Repeat) and done == 1:
+            _check_growth(frame, layer, span)
+        given = current if isinstance(current, tuple) else (current,)
+        current = _apply_step(frame, step, given, step.span or span, place, counter, isinstance(layer, Repeat))
+    return current
+
+
+def _apply_step(frame: Frame, step: Layer, inputs: Sequence[Value], span: Span, place: Place,
+                counter: Counter | None, copied: bool) -> Any:
+    if counter is None:
+        return apply_layer(frame, step, inputs, span)
+    if isinstance(step, Labelled):
+        counter.next()
+        return apply_layer(frame, step.layer, inputs, span, Place((*counter.path, *step.label), place.identity))
+    if isinstance(step, Repeat) or (isinstance(step, Chain) and not copied):
+        return _apply_in_turn(frame, step, inputs, span, place, counter)
+    return apply_layer(frame, step, inputs, span, Place(counter.next(), place.identity))
+
+
+def _check_growth(frame: Frame, layer: Repeat, span: Span) -> None:
+    """Refuses a repeat whose copies would be too many, after the first has shown how large one is."""
+    last = frame.body[-1] if frame.body else None
+    size = last.block.nodes if isinstance(last, Call) else 1
+    if size * layer.count > NODES:
+        raise frame.refuse(wording_shapes.too_much(layer.span or span, f"{layer.count:,} copies make too many layers", NODES))
+
+
+# -- ops ----------------------------------------------------------------------------------------------
+
+
+def _apply_op_layer(frame: Frame, layer: OpLayer, inputs: Sequence[Value], span: Span, place: Place) -> Any:
+    from netc.passes.elaboration.calls import bind_op
+    from netc.syntax import tree
+
+    if layer.op is None:
+        name = tree.Name(layer.span or span, layer.kind.name)
+        layer = bind_op(frame, layer.kind, (), {}, tree.Call(layer.span or span, name, ()), 0)
+    assert layer.op is not None
+    return apply_op(frame, layer.op, (*inputs, *layer.rest), layer.span or span, place, layer.places)
+
+
+def apply_op(frame: Frame, op: Op, operands: Sequence[Any], span: Span, place: Place = Place(),
+             places: Any = None) -> Any:
+    """Adds a node for `op`. A number among the operands becomes a constant."""
+    _check_count(frame, op, operands, span)
+    inputs = _constants(frame, op, operands, span)
+    shapes = [v.type.shape for v in inputs]
+    places = places or {}
+    try:
+        dtype = op.dtype(*(v.type.dtype for v in inputs))
+        made = op.shape(*shapes)
+        wanted = op.params(*shapes)
+    except Mismatch as error:
+        at = places.get(error.at, span)
+        raise frame.refuse(wording_shapes.mismatch(at, op.name, error.message, frame.origin(*_tensors(inputs)))) from None
+    except Learn as fact:
+        fact.span = fact.span or span
+        raise
+    several = isinstance(made, list)
+    outputs = tuple(Value(frame.hint if not several else "", Type(dtype, shape)) for shape in (made if several else [made]))
+    for output in outputs:
+        _check_size(frame, op.name, output.type.shape, inputs, span)
+    path, params = _instance(frame, op, wanted, inputs, span, place)
+    _add(frame, Node(op, inputs, params, outputs, path, span), span)
+    return outputs if several else outputs[0]
+
+
+def _tensors(values: Sequence[Value]) -> list[Value]:
+    return [v for v in values if not isinstance(v, Constant)]
+
+
+def _check_count(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> None:
+    variadic = op.operands[0].startswith("*")
+    required = sum(not n.endswith("?") for n in op.operands)
+    if not variadic and not required <= len(operands) <= len(op.operands):
+        raise frame.refuse(wording_names.wrong_input_count(span, op.name, required, len(operands)))
+
+
+def _constants(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> tuple[Value, ...]:
+    """The operands as values: numbers in the dtype of the tensors beside them."""
+    if any(x is POISON for x in operands):
+        raise Poisoned
+    dtype = next((x.type.dtype for x in operands if isinstance(x, Value) and x.type.dtype != "bool"), "float32")
+    out: list[Value] = []
+    for name, x in zip(op.operand_names(len(operands)), operands, strict=True):
+        if isinstance(x, Value):
+            out.append(x)
+            continue
+        number = concrete(x, span, "a number beside a tensor")
+        if not isinstance(number, int | float) or isinstance(number, bool) or (isinstance(number, float) and dtype in INTEGERS):
+            raise frame.refuse(wording_shapes.number_for_tensor(span, op.name, name, describe(x)))
+        out.append(Constant(str(number), Type(dtype, ()), number))
+    return tuple(out)
+
+
+def _check_size(frame: Frame, name: str, shape: Shape, inputs: Sequence[Value], span: Span) -> None:
+    try:
+        for axis, dim in enumerate(shape):
+            if not at_least(dim, 1):
+                raise frame.refuse(wording_shapes.empty_axis(span, name, show(shape), axis, frame.origin(*_tensors(inputs))))
+    except Learn as fact:
+        fact.span = fact.span or span
+        raise
+    if too_large(tuple(substitute(d, frame.prover.given) for d in shape)):
+        raise frame.refuse(wording_shapes.tensor_too_large(span, show(shape), frame.origin(*_tensors(inputs))))
+
+
+def too_large(shape: Shape) -> bool:
+    """Whether a tensor of the known dimensions of `shape` passes the limits."""
+    total = 1
+    for dim in shape:
+        if isinstance(dim, int):
+            total *= max(dim, 1)
+            if dim >= DIMENSION:
+                return True
+    return total >= ELEMENTS
+
+
+def _instance(frame: Frame, op: Op, wanted: dict[str, Parameter], inputs: Sequence[Value], span: Span,
+              place: Place) -> tuple[Path | None, tuple[Param, ...]]:
+    """The path and the parameters of an op's instance: fresh ones, or those of the instance shared."""
+    if place.path is None and not wanted:
+        return None, ()
+    path = place.path if place.path is not None else numbered(frame, op.short)
+    shared = claim(frame, path, place.identity or object(), op, span)
+    floats = next((v.type.dtype for v in inputs if v.type.dtype in FLOATS), "float32")
+    params = []
+    for name, parameter in wanted.items():
+        type_ = Type(parameter.dtype or floats, parameter.shape)
+        params.append(_share(frame, (*path, name), type_, span) if shared else
+                      _own(frame, op, (*path, name), type_, parameter, inputs, span))
+    return path, tuple(params)
+
+
+def _own(frame: Frame, op: Op, path: Path, type_: Type, parameter: Parameter, inputs: Sequence[Value], span: Span) -> Param:
+    check_known(frame, op.name, type_.shape, span, frame.origin(*_tensors(inputs)))
+    made = Param(".".join(path), type_, path, parameter.init, parameter.trainable)
+    frame.params[path] = made
+    return made
+
+
+def check_known(frame: Frame, name: str, shape: Shape, span: Span, notes: tuple[Note, ...] = ()) -> None:
+    """Refuses a parameter whose shape depends on a size that is free."""
+    open_sizes: set[str] = set()
+    for dim in shape:
+        if isinstance(dim, Dim) and decide("known", dim) is not True:
+            open_sizes |= names(substitute(dim, frame.prover.given))
+    if open_sizes:
+        raise frame.refuse(wording_shapes.unknown_parameter_size(span, name, show(shape), sorted(open_sizes), notes))
+    if too_large(tuple(substitute(d, frame.prover.given) for d in shape)):
+        raise frame.refuse(wording_shapes.tensor_too_large(span, show(shape), notes))
+
+
+def _share(frame: Frame, path: Path, type_: Type, span: Span) -> Param:
+    held = frame.params[path]
+    alike = len(held.type.shape) == len(type_.shape) and all(
+        decide("zero", a - b) is True for a, b in zip(held.type.shape, type_.shape, strict=True))
+    if not alike:
+        owner = frame.owners[path[:-1]]
+        detail = f"here its {path[-1]} would have shape {show(type_.shape)}, not {show(held.type.shape)}"
+        raise frame.refuse(wording_names.shared_differs(span, ".".join(path[:-1]), detail, owner.span))
+    return held
+
+
+def _add(frame: Frame, step: Node | Call, span: Span) -> None:
+    frame.body.append(step)
+    for output in step.outputs:
+        frame.origins[output] = span
+    frame.session.work += 1
+    if len(frame.body) > NODES:
+        raise frame.refuse(wording_shapes.too_much(span, "too many layers", NODES))
+
+
+# -- blocks -------------------------------------------------------------------------------------------
+
+
+def _apply_block(frame: Frame, layer: BlockLayer, inputs: Sequence[Value], span: Span, place: Place) -> Any:
+    from netc.passes.elaboration.instantiate import instantiate
+
+    name = layer.definition.name
+    block, sizes = instantiate(frame, layer, inputs, Site(name, span))
+    path = place.path if place.path is not None else numbered(frame, snake_case(name))
+    if claim(frame, path, place.identity or object(), block, span):
+        owner = frame.owners[path]
+        if owner.made is not block:
+            detail = _difference(owner.made, block)
+            raise frame.refuse(wording_names.shared_differs(span, ".".join(path), detail, owner.span))
+        first = next(s for s in frame.body if isinstance(s, Call) and s.path == path)
+        _check_shared(frame, block, first.sizes, sizes, path, span)
+    outputs = tuple(
+        Value(frame.hint if len(block.outputs) == 1 else "", Type(v.type.dtype, tuple(substitute(d, sizes) for d in v.type.shape)))
+        for v in block.outputs
+    )
+    _add(frame, Call(block, tuple(inputs), outputs, path, sizes, span), span)
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _difference(first: Any, second: Any) -> str:
+    if isinstance(first, Block):
+        held = {path: p.type.shape for path, p in parameters(first)}
+        for path, param in parameters(second):
+            if held.get(path) != param.type.shape:
+                return f"here its {'.'.join(path)} would differ"
+    return "here its sizes make it another layer"
+
+
+def _check_shared(frame: Frame, block: Block, first: Any, second: Any, path: Path, span: Span) -> None:
+    """Refuses a second application whose parameters would have other shapes."""
+    for inner, param in parameters(block):
+        for dim in param.type.shape:
+            a, b = _in_caller(block, inner, dim, first), _in_caller(block, inner, dim, second)
+            if a is not None and b is not None and decide("zero", a - b) is not True:
+                detail = f"here its {'.'.join(inner)} would have a size {b}, not {a}"
+                raise frame.refuse(wording_names.shared_differs(span, ".".join(path), detail, frame.owners[path].span))
+
+
+def _in_caller(block: Block, inner: Path, dim: AnyDim, sizes: Any) -> AnyDim | None:
+    """`dim` of the parameter `inner` in the caller's sizes; deeper ones through the calls on the way."""
+    for step in block.body:
+        if isinstance(step, Call) and inner[: len(step.path)] == step.path:
+            deeper = _in_caller(step.block, inner[len(step.path):], dim, step.sizes)
+            return None if deeper is None else substitute(deeper, sizes)
+    return substitute(dim, sizes)
+
+
+def read_parameter(frame: Frame, instance: Instance, tail: Path, span: Span) -> Param:
+    """The parameter `tail` of an instance that was applied."""
+    path = (*instance.path, *tail)
+    if path in frame.params:
+        return frame.params[path]
+    name = ".".join(instance.path)
+    applied = [s for s in frame.body if s.path is not None and s.path[: len(instance.path)] == instance.path]
+    if not applied:
+        raise frame.refuse(wording_names.not_applied(span, name))
+    known: list[str] = [".".join(p[len(instance.path):]) for p in frame.params if p[: len(instance.path)] == instance.path]
+    for call in applied:
+        if isinstance(call, Call):
+            for inner, param in parameters(call.block):
+                whole = (*call.path, *inner)
+                known.append(".".join(whole[len(instance.path):]))
+                if whole == path:
+                    shape = tuple(_in_caller(call.block, inner, d, call.sizes) for d in param.type.shape)
+                    read = Param(".".join(path), Type(param.type.dtype, shape), path, param.init, param.trainable, False)  # type: ignore[arg-type]
+                    frame.params[path] = read
+                    return read
+    raise frame.refuse(wording_names.unknown_parameter(span, name, ".".join(tail), known))

@@ -1,0 +1,183 @@
+"""Turns the arguments of a call into an op's attributes or a block's parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from netc.diagnostics import Refused, Span, wording_names, wording_shapes
+from netc.dims import Dim
+from netc.ir.module import Value
+from netc.ops.attributes import BadArgument, bind, parameters_of
+from netc.ops.contract import Mismatch, Op
+from netc.passes.elaboration.frame import Frame
+from netc.passes.elaboration.numbers import concrete, is_number
+from netc.passes.elaboration.values import LAYERS, BlockLayer, Definition, OpLayer, describe, template
+from netc.syntax import tree
+
+TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a string", "layer": "a layer"}
+
+
+def split_operands(kind: type[Op], positional: list[Any]) -> tuple[list[Any] | None, list[Any]]:
+    """The operands among `positional` and the arguments left; None where the first operand is lacking.
+
+    A call with enough values for every operand, one of them a tensor, has them all; with fewer
+    tensors it lacks the first, and they are the others. A number alone never is an operand.
+    """
+    names = kind.operands
+    if names[0].startswith("*"):
+        if positional and isinstance(positional[0], list) and any(isinstance(x, Value) for x in positional[0]):
+            return list(positional[0]), positional[1:]
+        count = next((i for i, x in enumerate(positional) if not isinstance(x, Value)), len(positional))
+        return (positional[:count] or None), positional[count:]
+    wanted = len(names)
+    head = positional[:wanted]
+    if len(head) == wanted and any(isinstance(x, Value) for x in head) and all(isinstance(x, Value) or is_number(x) for x in head):
+        return head, positional[wanted:]
+    count = next((i for i, x in enumerate(positional) if not isinstance(x, Value)), len(positional))
+    return (positional[:count] or None), positional[count:]
+
+
+def bind_op(frame: Frame, kind: type[Op], positional: Sequence[Any], keywords: dict[str, Any], node: tree.Call,
+            skipped: int) -> OpLayer:
+    """The layer that a call of an op makes. `skipped`: how many positional arguments were operands."""
+    places = _places(kind, node, skipped)
+    for name, given in keywords.items():
+        if isinstance(given, Value | LAYERS):
+            raise frame.refuse(wording_names.wrong_argument(places.get(name, node.span), kind.name, name, describe(given), "a number or setting"))
+    try:
+        op = bind(kind, positional, keywords)
+    except BadArgument as error:
+        raise frame.refuse(_bad(error, kind, places, node)) from None
+    except Mismatch as error:
+        raise frame.refuse(wording_shapes.mismatch(places.get(error.at, node.span), kind.name, error.message, ())) from None
+    return OpLayer(kind, op, (), places, node.span)
+
+
+def _places(kind: type[Op], node: tree.Call, skipped: int) -> dict[str, Span]:
+    """Where the argument for each attribute stands."""
+    names = [name for name, _, _ in parameters_of(kind) if name != kind.extra]
+    positional = [a for a in node.arguments if a.name is None][skipped:]
+    places = {name: a.span for name, a in zip(names, positional, strict=False)}
+    if kind.variadic and len(positional) > names.index(kind.variadic):
+        rest = positional[names.index(kind.variadic):]
+        places[kind.variadic] = rest[0].span.to(rest[-1].span)
+    return places | {a.name: a.span for a in node.arguments if a.name is not None}
+
+
+def _bad(error: BadArgument, kind: type[Op], places: dict[str, Span], node: tree.Call) -> Any:
+    known = [name for name, _, _ in parameters_of(kind)]
+    at = places.get(error.name, node.span)
+    if error.kind == "unknown":
+        return wording_names.unknown_argument(at, kind.name, error.name, known)
+    if error.kind == "missing":
+        return wording_names.missing_argument(node.span, kind.name, error.name, error.expected)
+    if error.kind == "duplicate":
+        return wording_names.duplicate_argument(at, kind.name, error.name)
+    if error.kind == "too_many":
+        return wording_names.too_many_arguments(node.span, kind.name, error.expected)
+    return wording_names.wrong_argument(at, kind.name, error.name, describe(error.value), error.expected)
+
+
+def call_block(frame: Frame, definition: Definition, positional: Sequence[Any], keywords: dict[str, Any],
+               node: tree.Call, skipped: int) -> BlockLayer:
+    """The layer that a call of a block makes."""
+    bound = bind_parameters(frame, definition.name, definition.tree.parameters, positional, keywords, node, skipped, False)
+    return BlockLayer(definition, tuple(sorted((k, _frozen(v)) for k, v in bound.items())), node.span)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(v) for v in value) if isinstance(value, list | tuple) else template(value)
+
+
+def bind_parameters(frame: Frame, name: str, parameters: Sequence[tree.Parameter], positional: Sequence[Any],
+                    keywords: dict[str, Any], node: tree.Call, skipped: int = 0, complete: bool = True) -> dict[str, Any]:
+    """The arguments by parameter, checked; with `complete`, defaults too."""
+    known = [p.name.text for p in parameters]
+    places = {a.name: a.span for a in node.arguments if a.name is not None}
+    spans = [a.value.span for a in node.arguments if a.name is None][skipped:]
+    if len(positional) > len(known):
+        most = f"at most {len(known)} argument{'s' * (len(known) != 1)}" if known else "no arguments"
+        raise frame.refuse(wording_names.too_many_arguments(spans[len(known)], name, most))
+    given = dict(zip(known, positional, strict=False))
+    places |= dict(zip(known, spans, strict=False))
+    for key, value in keywords.items():
+        if key not in known:
+            raise frame.refuse(wording_names.unknown_argument(places[key], name, key, known))
+        if key in given:
+            raise frame.refuse(wording_names.duplicate_argument(places[key], name, key))
+        given[key] = value
+    for parameter in parameters:
+        key = parameter.name.text
+        if key in given:
+            given[key] = checked(frame, name, parameter, given[key], places[key])
+        elif parameter.default is None:
+            raise frame.refuse(wording_names.missing_argument(node.span, name, key, _expected(parameter.annotation)))
+    return with_defaults(frame, name, parameters, given) if complete else given
+
+
+def with_defaults(frame: Frame, name: str, parameters: Sequence[tree.Parameter], given: dict[str, Any]) -> dict[str, Any]:
+    """`given` with the defaults of what is not; a default may use the parameters before it."""
+    from dataclasses import replace
+
+    from netc.passes.elaboration.evaluate import evaluate
+
+    inside = replace(frame, env=dict(given))
+    for parameter in parameters:
+        key = parameter.name.text
+        if key not in inside.env and parameter.default is not None:
+            found = template(evaluate(inside, parameter.default))
+            inside.env[key] = checked(frame, name, parameter, found, parameter.default.span)
+    return inside.env
+
+
+def checked(frame: Frame, name: str, parameter: tree.Parameter, value: Any, span: Span) -> Any:
+    """An argument as its annotation asks for it."""
+    key, annotation = parameter.name.text, parameter.annotation
+    if isinstance(value, Value) and annotation is not None:
+        raise frame.refuse(wording_names.wrong_argument(span, name, key, describe(value), _expected(annotation)))
+    if isinstance(value, Dim):
+        value = concrete(value, span, f"`{key}`")
+    if annotation is None:
+        return value
+    fitted = _fit(annotation, value)
+    if fitted is _UNFIT:
+        raise frame.refuse(wording_names.wrong_argument(span, name, key, describe(value), _expected(annotation)))
+    return fitted
+
+
+_UNFIT = object()
+
+
+def _fit(annotation: tree.Annotation, value: Any) -> Any:
+    kind = annotation.name
+    if kind == "list":
+        if not isinstance(value, list | tuple):
+            return _UNFIT
+        items = [_fit(annotation.inner, v) if annotation.inner else v for v in value]
+        return _UNFIT if any(v is _UNFIT for v in items) else items
+    if kind == "layer":
+        return value if isinstance(value, LAYERS) else _UNFIT
+    if kind == "float":
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else _UNFIT
+    wanted = {"int": int, "bool": bool, "str": str}[kind]
+    fits = isinstance(value, wanted) and (kind == "bool" or not isinstance(value, bool))
+    return value if fits else _UNFIT
+
+
+def _expected(annotation: tree.Annotation | None) -> str:
+    if annotation is None:
+        return ""
+    if annotation.name == "list":
+        return f"a list of {TYPES.get(annotation.inner.name, 'lists').removeprefix('a ')}s" if annotation.inner else "a list"
+    return TYPES.get(annotation.name, annotation.name)
+
+
+def check_annotations(parameters: Sequence[tree.Parameter]) -> None:
+    """Refuses what is not the type of a parameter."""
+    for parameter in parameters:
+        annotation = parameter.annotation
+        while annotation is not None:
+            if annotation.name not in TYPES and annotation.name != "list":
+                raise Refused(wording_names.unknown_annotation(annotation.span, annotation.name))
+            annotation = annotation.inner

@@ -1,0 +1,101 @@
+"""The state of one block's elaboration, and of the whole run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from netc.diagnostics import Diagnostic, Note, Refused, Span
+from netc.dims import Guard, Prover
+from netc.ir.module import Block, Param, Path, Step, Value
+from netc.passes.elaboration.values import Definition, Function
+from netc.syntax import tree
+
+NODES = 100_000
+WORK = 2_000_000
+FOUND = 100
+
+
+@dataclass
+class Session:
+    """What the blocks of one net share: elaborated variants, findings and the work done.
+
+    sizes: numbers given for named sizes. multiples, minimums: what is known of free ones.
+    dynamic: the names to give to axes that the spec fixes, by input and axis.
+    """
+
+    sizes: Mapping[str, int]
+    multiples: Mapping[str, int]
+    minimums: Mapping[str, int]
+    dynamic: frozenset[str] = frozenset()
+    found: dict[tuple[str, Any, int], Diagnostic] = field(default_factory=dict)
+    variants: dict[Any, list[tuple[Block, tuple[Guard, ...]]]] = field(default_factory=dict)
+    stack: list[Definition] = field(default_factory=list)
+    lost: frozenset[str] = frozenset()
+    work: int = 0
+
+    def report(self, refused: Refused) -> None:
+        """Keeps each finding once, however many instances meet it."""
+        for d in refused.diagnostics:
+            place = (id(d.span.source), d.span.start) if d.span else (0, -1)
+            if len(self.found) < FOUND:
+                self.found.setdefault((d.code, *place), d)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A call that led here: the layer called, and where."""
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who owns a path: the instance (by identity), what it is, and where it is written."""
+
+    identity: object
+    made: object
+    span: Span
+
+
+@dataclass
+class Frame:
+    """One block being elaborated."""
+
+    session: Session
+    definition: Definition
+    env: dict[str, Any]
+    prover: Prover
+    sites: tuple[Site, ...]
+    is_net: bool
+    inputs: list[Value] = field(default_factory=list)
+    body: list[Step] = field(default_factory=list)
+    outputs: list[Value] = field(default_factory=list)
+    targets: list[Value] = field(default_factory=list)
+    losses: list[Value] = field(default_factory=list)
+    metrics: list[tuple[str, Value]] = field(default_factory=list)
+    params: dict[Path, Param] = field(default_factory=dict)
+    owners: dict[Path, Owner] = field(default_factory=dict)
+    prefixes: dict[Path, Span] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    origins: dict[Value, Span] = field(default_factory=dict)
+    deferred: list[tree.Result] = field(default_factory=list)
+    helpers: tuple[Function, ...] = ()
+    hint: str = ""
+    asserting: bool = False
+
+    def refuse(self, diagnostic: Diagnostic) -> Refused:
+        """The finding with the calls that led to this block, innermost first."""
+        notes = [Note(f"in `{site.name}`, called here", site.span) for site in reversed(self.sites)]
+        return Refused(diagnostic.noting(*notes[:4]))
+
+    def origin(self, *values: Value) -> tuple[Note, ...]:
+        """Where each of `values` comes from, with its type."""
+        out = []
+        for value in values:
+            name = value.hint or "the value"
+            out.append(Note(f"{name} is {value.type}", self.origins.get(value)))
+        return tuple(dict.fromkeys(out))

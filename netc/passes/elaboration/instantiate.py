@@ -1,0 +1,207 @@
+"""Finds the variant of a block that fits a call, or elaborates a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from netc.diagnostics import wording_names, wording_shapes
+from netc.dims import AnyDim, Dim, Guard, Learn, Prover, proving, same, size, substitute
+from netc.ir.module import Block, Call, Type, Value
+from netc.ops.contract import DTYPES
+from netc.passes.elaboration.frame import NODES, Frame, Site
+from netc.passes.elaboration.numbers import is_number
+from netc.passes.elaboration.values import BlockLayer, Poisoned
+from netc.syntax import tree
+
+
+def instantiate(frame: Frame, layer: BlockLayer, inputs: Sequence[Value], site: Site) -> tuple[Block, Mapping[str, AnyDim]]:
+    """The block for `inputs`, and its sizes in those of the calling block."""
+    from netc.passes.elaboration.statements import elaborate_body
+
+    declared = declarations(layer.definition.tree, "input")
+    if len(declared) != len(inputs):
+        raise frame.refuse(wording_names.wrong_input_count(site.span, site.name, len(declared), len(inputs)))
+    if any(layer.definition is d for d in frame.session.stack):
+        path = [*(d.name for d in frame.session.stack), layer.definition.name]
+        raise frame.refuse(wording_names.recursion(site.span, path))
+    arguments = _arguments(frame, layer, site)
+    sizes = _match(frame, site, declared, inputs, arguments)
+    given = {name: substitute(dim, frame.prover.given) for name, dim in sizes.items()}
+    key = (layer.definition, _hashable(arguments), tuple(v.type.dtype for v in inputs))
+    for block, guards in frame.session.variants.get(key, ()):
+        if _fits(frame, guards, given):
+            _inherit(frame, guards, sizes)
+            return block, sizes
+    inside = Frame(frame.session, layer.definition, dict(arguments), Prover(given, frame.prover.minimums),
+                   (*frame.sites, site), False)
+    _declare(inside, declared, inputs, sizes)
+    before = len(frame.session.found)
+    frame.session.stack.append(layer.definition)
+    try:
+        with proving(inside.prover):
+            elaborate_body(inside, layer.definition.tree.body)
+    finally:
+        frame.session.stack.pop()
+    if len(frame.session.found) > before or not inside.outputs:
+        raise Poisoned
+    block = finish(inside, arguments, sizes)
+    guards = tuple(inside.prover.guards)
+    _inherit(frame, guards, sizes)
+    frame.session.variants.setdefault(key, []).append((block, guards))
+    return block, sizes
+
+
+def finish(frame: Frame, arguments: Mapping[str, Any], sizes: Mapping[str, AnyDim]) -> Block:
+    """The block that `frame` has elaborated."""
+    definition = frame.definition.tree
+    nodes = sum(s.block.nodes if isinstance(s, Call) else 1 for s in frame.body)
+    if nodes > NODES:
+        raise frame.refuse(wording_shapes.too_much(definition.span, f"`{frame.definition.name}` has too many layers", NODES))
+    owned = tuple(p for p in frame.params.values() if p.owned)
+    return Block(frame.definition.name, definition.doc, dict(arguments), tuple(frame.inputs), tuple(frame.body),
+                 tuple(frame.outputs), owned, tuple(sizes), nodes, definition.span)
+
+
+def declarations(block: tree.Block, role: str) -> list[tree.Declaration]:
+    """The inputs or the targets that a body declares."""
+    return [d for s in block.body if isinstance(s, tree.Input) and s.role == role for d in s.declarations]
+
+
+def _hashable(arguments: Mapping[str, Any]) -> Any:
+    def frozen(x: Any) -> Any:
+        return tuple(map(frozen, x)) if isinstance(x, list | tuple) else x
+
+    return tuple(sorted((k, type(v).__name__, frozen(v)) for k, v in arguments.items() if not _is_layer(v))) + tuple(
+        sorted(((k, frozen(v)) for k, v in arguments.items() if _is_layer(v)), key=lambda item: item[0]))
+
+
+def _is_layer(value: Any) -> bool:
+    return not isinstance(value, bool | int | float | str | list | tuple | type(None))
+
+
+def _arguments(frame: Frame, layer: BlockLayer, site: Site) -> dict[str, Any]:
+    """The block's parameters with the defaults of what the call leaves out."""
+    from dataclasses import replace
+
+    from netc.passes.elaboration.calls import with_defaults
+
+    outside = replace(frame, definition=layer.definition)
+    given = {k: list(v) if isinstance(v, tuple) else v for k, v in layer.arguments or ()}
+    parameters = layer.definition.tree.parameters
+    for parameter in parameters:
+        if parameter.name.text not in given and parameter.default is None:
+            raise frame.refuse(wording_names.missing_argument(site.span, site.name, parameter.name.text, ""))
+    return with_defaults(outside, site.name, parameters, given)
+
+
+# -- sizes --------------------------------------------------------------------------------------------
+
+
+def _match(frame: Frame, site: Site, declared: Sequence[tree.Declaration], inputs: Sequence[Value],
+           arguments: Mapping[str, Any]) -> dict[str, AnyDim]:
+    """Each of the block's sizes in the caller's: those that the declarations name, and those they compute."""
+    sizes: dict[str, AnyDim] = {}
+    for declaration, value in zip(declared, inputs, strict=True):
+        wanted = declaration.type.shape
+        if len(wanted) != len(value.type.shape):
+            text = f"[{', '.join(e.span.text for e in wanted)}]"
+            raise frame.refuse(wording_shapes.input_rank(site.span, site.name, declaration.name.text, text, str(value.type),
+                                                         declaration.span))
+        for axis, (expression, dim) in enumerate(zip(wanted, value.type.shape, strict=True)):
+            if fresh(expression, arguments) and expression.text not in sizes:  # type: ignore[union-attr]
+                sizes[expression.text] = dim  # type: ignore[union-attr]
+            else:
+                sizes[f"{declaration.name.text}.{axis}"] = dim
+    return sizes
+
+
+def fresh(expression: tree.Expression, known: Mapping[str, Any]) -> bool:
+    """Whether `expression` is a name that stands for a new size."""
+    return isinstance(expression, tree.Name) and expression.text[0].isupper() and expression.text not in known
+
+
+def _declare(frame: Frame, declared: Sequence[tree.Declaration], inputs: Sequence[Value], sizes: Mapping[str, AnyDim]) -> None:
+    """Enters the inputs with their shapes in the block's own sizes; what the caller gives must fit."""
+    for name in sizes:
+        if "." not in name:
+            frame.env[name] = size(name)
+    site = frame.sites[-1]
+    with proving(frame.prover):
+        for declaration, given in zip(declared, inputs, strict=True):
+            shape = tuple(_declared(frame, e, declaration, axis, sizes, site) for axis, e in enumerate(declaration.type.shape))
+            dtype = given.type.dtype
+            if declaration.type.dtype is not None and check_dtype(frame, declaration.type.dtype) != dtype:
+                wanted = declaration.type.dtype.text
+                raise frame.refuse(wording_shapes.input_dtype(site.span, site.name, declaration.name.text, wanted, dtype, declaration.span))
+            enter(frame, declaration, Type(dtype, shape), frame.inputs)
+
+
+def _declared(frame: Frame, expression: tree.Expression, declaration: tree.Declaration, axis: int,
+              sizes: Mapping[str, AnyDim], site: Site) -> AnyDim:
+    dim = dimension(frame, expression)
+    hidden = f"{declaration.name.text}.{axis}"
+    if hidden in sizes:
+        try:
+            alike = same(size(hidden), dim)
+        except Learn as fact:
+            fact.span = fact.span or site.span
+            raise
+        if not alike:
+            given = frame.prover.given
+            raise frame.refuse(wording_shapes.input_size(
+                site.span, site.name, declaration.name.text, expression.span.text,
+                str(substitute(dim, given)), str(given[hidden]), expression.span))
+    return dim
+
+
+def dimension(frame: Frame, expression: tree.Expression) -> AnyDim:
+    """A size in a declared shape."""
+    from netc.passes.elaboration.evaluate import evaluate
+    from netc.passes.elaboration.values import describe
+
+    if isinstance(expression, tree.Name) and expression.text not in frame.env and expression.text not in frame.definition.scope:
+        if expression.text in frame.session.lost:
+            raise Poisoned
+        raise frame.refuse(wording_names.unknown_size(expression.span, expression.text))
+    found = evaluate(frame, expression)
+    if not is_number(found) or isinstance(found, bool | float) or (isinstance(found, int) and found < 1):
+        raise frame.refuse(wording_shapes.not_a_size(expression.span, describe(found)))
+    return found  # type: ignore[no-any-return]
+
+
+def check_dtype(frame: Frame, name: tree.Name) -> str:
+    if name.text not in DTYPES:
+        raise frame.refuse(wording_names.unknown_dtype(name.span, name.text, DTYPES))
+    return name.text
+
+
+def enter(frame: Frame, declaration: tree.Declaration, type_: Type, into: list[Value]) -> Value:
+    """Binds an input, a target or a parameter."""
+    name = declaration.name.text
+    if any(v.hint == name for v in (*frame.inputs, *frame.targets)):
+        raise frame.refuse(wording_names.redefined(declaration.name.span, name, None, "an input here"))
+    value = Value(name, type_)
+    into.append(value)
+    frame.env[name] = value
+    frame.origins[value] = declaration.span
+    return value
+
+
+# -- guards -------------------------------------------------------------------------------------------
+
+
+def _fits(frame: Frame, guards: Sequence[Guard], given: Mapping[str, AnyDim]) -> bool:
+    """Whether a variant's questions have the same answers for a caller that gives `given`."""
+    prover = Prover({}, frame.prover.minimums)
+    return all(prover.ask(g.question, substitute(g.dim, given), g.number) == g.answer for g in guards)
+
+
+def _inherit(frame: Frame, guards: Sequence[Guard], sizes: Mapping[str, AnyDim]) -> None:
+    """What a block asked of its caller, the caller asks of its own."""
+    for guard in guards:
+        dim = substitute(guard.dim, sizes)
+        if isinstance(dim, Dim):
+            frame.prover.ask(guard.question, dim, guard.number)
+
+

@@ -1,0 +1,315 @@
+"""Runs the statements of a body; one that is refused is reported, and what depends on it is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from netc.diagnostics import Refused, wording_names, wording_shapes
+from netc.dims import Dim, value
+from netc.ir.module import Param, Type, Value
+from netc.ops.contract import FLOATS, OPERATORS, Init
+from netc.passes.elaboration import numbers
+from netc.passes.elaboration.apply import apply_op, check_known
+from netc.passes.elaboration.evaluate import evaluate
+from netc.passes.elaboration.frame import WORK, Frame
+from netc.passes.elaboration.instantiate import check_dtype, dimension, enter
+from netc.passes.elaboration.naming import check_segment, claim
+from netc.passes.elaboration.values import LAYERS, POISON, Instance, Labelled, OneBranch, Poisoned, describe
+from netc.syntax import tree
+
+
+def elaborate_body(frame: Frame, body: Sequence[tree.Statement]) -> None:
+    """Runs `body`; assertions about the number of parameters come last."""
+    run(frame, body)
+    for statement in frame.deferred:
+        frame.env["params"] = parameter_count(frame)
+        _attempt(frame, statement)
+    if not frame.outputs and not any(isinstance(s, tree.Output) for s in _all(body)):
+        frame.session.report(frame.refuse(wording_names.no_output(frame.definition.tree.span, frame.definition.name)))
+
+
+def run(frame: Frame, body: Sequence[tree.Statement]) -> None:
+    for statement in body:
+        _attempt(frame, statement)
+
+
+def _attempt(frame: Frame, statement: tree.Statement) -> None:
+    """Runs one statement; what it would have bound is poisoned when it fails."""
+    frame.session.work += 1
+    if frame.session.work > WORK:
+        raise frame.refuse(wording_shapes.too_much(statement.span, "the spec takes too many steps to unroll", WORK))
+    frame.hint = ""
+    try:
+        RULES[type(statement)](frame, statement)
+    except (Refused, Poisoned, RecursionError) as error:
+        if isinstance(error, RecursionError):
+            error = frame.refuse(wording_shapes.too_deep(statement.span))
+        if isinstance(error, Refused):
+            frame.session.report(error)
+        for name in bound([statement]):
+            frame.env[name] = POISON
+    finally:
+        frame.asserting = False
+
+
+def _all(body: Sequence[tree.Statement]) -> Iterator[tree.Statement]:
+    for statement in body:
+        yield statement
+        if isinstance(statement, tree.For):
+            yield from _all(statement.body)
+        elif isinstance(statement, tree.If):
+            yield from _all((*statement.then, *statement.other))
+
+
+def bound(body: Sequence[tree.Statement]) -> list[str]:
+    """The names that statements bind, whichever way they run."""
+    names: dict[str, None] = {}
+    for statement in _all(body):
+        if isinstance(statement, tree.Assign):
+            names.update((n.text, None) for n in statement.names)
+        elif isinstance(statement, tree.RawParam):
+            names[statement.declaration.name.text] = None
+        elif isinstance(statement, tree.Input):
+            names.update((d.name.text, None) for d in statement.declarations)
+    return list(names)
+
+
+# -- statements ---------------------------------------------------------------------------------------
+
+
+def _input(frame: Frame, statement: tree.Input) -> None:
+    """Inputs were entered when the block was called; a net's targets come here."""
+    if statement.role == "target" and not frame.is_net and frame.definition.tree.role != "net":
+        raise frame.refuse(wording_names.statement_in_block(statement.span, "target"))
+    for declaration in statement.declarations:
+        if statement.role == "input" or not frame.is_net:
+            if declaration.name.text not in frame.env:
+                frame.env[declaration.name.text] = POISON
+                raise frame.refuse(wording_names.input_not_first(statement.span))
+            continue
+        if declaration.type.dtype is None:
+            raise frame.refuse(wording_shapes.dtype_needed(declaration.span, declaration.name.text))
+        shape = tuple(dimension(frame, e) for e in declaration.type.shape)
+        enter(frame, declaration, Type(check_dtype(frame, declaration.type.dtype), shape), frame.targets)
+
+
+def _param(frame: Frame, statement: tree.RawParam) -> None:
+    declaration = statement.declaration
+    name = declaration.name.text
+    dtype = check_dtype(frame, declaration.type.dtype) if declaration.type.dtype else "float32"
+    if dtype not in FLOATS:
+        raise frame.refuse(wording_shapes.float_param(declaration.span, dtype))
+    shape = tuple(dimension(frame, e) for e in declaration.type.shape)
+    check_segment(name, declaration.name.span)
+    check_known(frame, f"the parameter `{name}`", shape, declaration.span)
+    claim(frame, (name,), object(), statement, declaration.name.span)
+    init = _init(frame, statement.init) if statement.init else Init("zeros")
+    made = Param(name, Type(dtype, shape), (name,), init)
+    frame.params[(name,)] = made
+    frame.env[name] = made
+    frame.origins[made] = declaration.span
+
+
+INITS: Mapping[str, tuple[str, ...]] = {
+    "zeros": (), "ones": (), "constant": ("value",), "normal": ("mean", "std"), "uniform": ("low", "high"),
+}
+DEFAULTS = {"mean": 0.0, "std": 1.0}
+
+
+def _init(frame: Frame, node: tree.Expression) -> Init:
+    """An initialiser: zeros, ones, constant(v), normal(mean, std), uniform(low, high)."""
+    name = node.function if isinstance(node, tree.Call) else node
+    if not isinstance(name, tree.Name) or name.text not in INITS:
+        raise frame.refuse(wording_shapes.bad_init(node.span, f"`{node.span.text}`"))
+    known = INITS[name.text]
+    given: dict[str, Any] = {}
+    for i, argument in enumerate(node.arguments if isinstance(node, tree.Call) else ()):
+        key = argument.name or (known[i] if i < len(known) else "")
+        if key not in known:
+            raise frame.refuse(wording_names.unknown_argument(argument.span, name.text, argument.name or "one more", known))
+        number = numbers.concrete(evaluate(frame, argument.value), argument.span)
+        if not isinstance(number, int | float) or isinstance(number, bool):
+            raise frame.refuse(wording_names.wrong_argument(argument.span, name.text, key, describe(number), "a number"))
+        given[key] = float(number)
+    for key in known:
+        if key not in given and key not in DEFAULTS:
+            raise frame.refuse(wording_names.missing_argument(node.span, name.text, key, "a number"))
+    values = [given.get(key, DEFAULTS.get(key, 0.0)) for key in known]
+    return Init(name.text, *values)
+
+
+def _assign(frame: Frame, statement: tree.Assign) -> None:
+    if len(statement.names) == 1:
+        name = statement.names[0]
+        frame.hint = name.text
+        found = evaluate(frame, statement.value)
+        frame.env[name.text] = _named(name.text, found)
+        return
+    found = evaluate(frame, statement.value)
+    if isinstance(found, Value):
+        found = _unpack(frame, found, statement)
+    if not isinstance(found, list | tuple):
+        raise frame.refuse(wording_shapes.cannot_unpack(statement.value.span, describe(found)))
+    if len(found) != len(statement.names):
+        raise frame.refuse(wording_shapes.wrong_count(statement.span, len(statement.names), len(found)))
+    for name, item in zip(statement.names, found, strict=True):
+        if isinstance(item, Value) and not item.hint:
+            object.__setattr__(item, "hint", name.text)
+        frame.env[name.text] = _named(name.text, item)
+
+
+def _named(name: str, found: Any) -> Any:
+    """A layer that is bound is one instance, which the binding names (or its label, where it has one)."""
+    if isinstance(found, Labelled):
+        return Instance(found.label, found.layer, found.span)
+    if isinstance(found, LAYERS) and not isinstance(found, Instance):
+        return Instance((name,), found, found.span)
+    return found
+
+
+def _unpack(frame: Frame, x: Value, statement: tree.Assign) -> tuple[Value, ...]:
+    """The parts of a tensor along its first axis, whose size must be known."""
+    if not x.type.shape:
+        raise frame.refuse(wording_shapes.cannot_unpack(statement.value.span, describe(x)))
+    first = x.type.shape[0]
+    count = value(first)
+    if count is None:
+        raise frame.refuse(wording_shapes.depends_on_free(statement.value.span, "the first axis of what is unpacked",
+                                                          sorted(numbers.free_names(first)) if isinstance(first, Dim) else []))
+    if count != len(statement.names):
+        raise frame.refuse(wording_shapes.wrong_count(statement.span, len(statement.names), count))
+    parts = []
+    for i, name in enumerate(statement.names):
+        frame.hint = name.text
+        parts.append(apply_op(frame, OPERATORS["[]"]((i,)), (x,), statement.span))
+    return tuple(parts)
+
+
+def _for(frame: Frame, statement: tree.For) -> None:
+    items = evaluate(frame, statement.over)
+    if isinstance(items, Value):
+        raise frame.refuse(wording_shapes.not_a_sequence(statement.over.span, describe(items)))
+    if not isinstance(items, list | tuple):
+        raise frame.refuse(wording_shapes.not_a_sequence(statement.over.span, describe(items)))
+    before = set(frame.env)
+    for item in items:
+        _bind_loop(frame, statement, item)
+        run(frame, statement.body)
+    for name in bound(statement.body) if not items else ():
+        if name not in before:
+            frame.env[name] = OneBranch(statement.span)
+
+
+def _bind_loop(frame: Frame, statement: tree.For, item: Any) -> None:
+    if len(statement.names) == 1:
+        frame.env[statement.names[0].text] = item
+        return
+    if not isinstance(item, list | tuple) or len(item) != len(statement.names):
+        count = len(item) if isinstance(item, list | tuple) else 1
+        raise frame.refuse(wording_shapes.wrong_count(statement.span, len(statement.names), count))
+    for name, part in zip(statement.names, item, strict=True):
+        frame.env[name.text] = part
+
+
+def _if(frame: Frame, statement: tree.If) -> None:
+    test = numbers.truth(evaluate(frame, statement.test), statement.test.span)
+    before = set(frame.env)
+    run(frame, statement.then if test else statement.other)
+    then, other = set(bound(statement.then)), set(bound(statement.other))
+    for name in sorted((then ^ other) - before):
+        frame.env[name] = OneBranch(statement.span)
+
+
+def _output(frame: Frame, statement: tree.Output) -> None:
+    for node in statement.values:
+        found = evaluate(frame, node)
+        for item in found if isinstance(found, tuple) else (found,):
+            if not isinstance(item, Value):
+                raise frame.refuse(wording_shapes.not_a_tensor(node.span, "output", describe(item)))
+            frame.outputs.append(item)
+
+
+def _result(frame: Frame, statement: tree.Result) -> None:
+    """loss, metric and assert."""
+    if statement.role == "assert":
+        _assert(frame, statement)
+        return
+    if frame.definition.tree.role != "net":
+        raise frame.refuse(wording_names.statement_in_block(statement.span, statement.role))
+    if not frame.is_net:
+        return
+    node = statement.value
+    name = "loss"
+    if statement.role == "metric":
+        name = node.label.span.text.strip('"') if isinstance(node, tree.Labelled) else _metric_name(node)
+        node = node.step if isinstance(node, tree.Labelled) else node
+    frame.hint = name
+    found = evaluate(frame, node)
+    if not isinstance(found, Value):
+        raise frame.refuse(wording_shapes.not_a_tensor(node.span, statement.role, describe(found)))
+    if found.type.shape:
+        raise frame.refuse(wording_shapes.loss_not_scalar(node.span, statement.role, str(found.type)))
+    if statement.role == "loss":
+        frame.losses.append(found)
+    else:
+        if any(name == taken for taken, _ in frame.metrics):
+            raise frame.refuse(wording_names.redefined(node.span, name, None, "the name of a metric"))
+        frame.metrics.append((name, found))
+
+
+def _metric_name(node: tree.Expression) -> str:
+    while isinstance(node, tree.Pipe):
+        node = node.steps[-1]
+    while isinstance(node, tree.Call | tree.Group):
+        node = node.function if isinstance(node, tree.Call) else node.inner
+    return node.text if isinstance(node, tree.Name) else "metric"
+
+
+def _assert(frame: Frame, statement: tree.Result) -> None:
+    if "params" not in frame.env and _mentions(statement.value, "params"):
+        frame.deferred.append(statement)
+        return
+    frame.asserting = True
+    if not numbers.truth(evaluate(frame, statement.value), statement.value.span):
+        frame.asserting = False
+        raise frame.refuse(wording_shapes.assertion_failed(statement.value.span, _sides(frame, statement.value)))
+
+
+def _mentions(node: Any, name: str) -> bool:
+    if isinstance(node, tree.Name):
+        return node.text == name
+    if isinstance(node, tuple):
+        return any(_mentions(n, name) for n in node)
+    return isinstance(node, tree.Tree) and any(_mentions(v, name) for k, v in vars(node).items() if k != "span")
+
+
+def _sides(frame: Frame, node: tree.Expression) -> list[tuple[str, str]]:
+    """The values of a comparison's sides, where they are not what is written."""
+    quiet = replace(frame, asserting=False)
+    shown = []
+    for side in node.operands if isinstance(node, tree.Comparison) else ():
+        found = evaluate(quiet, side)
+        text = f"[{', '.join(map(str, found))}]" if isinstance(found, list) else str(found)
+        if text != side.span.text:
+            shown.append((side.span.text, text))
+    return shown
+
+
+def parameter_count(frame: Frame) -> int:
+    """How many numbers training may change, in all the instances so far."""
+    from netc.passes.cost import count_parameters
+
+    return count_parameters(frame.params.values(), frame.body, frame.prover.given)
+
+
+RULES: Mapping[type, Callable[[Frame, Any], None]] = {
+    tree.Input: _input,
+    tree.RawParam: _param,
+    tree.Assign: _assign,
+    tree.For: _for,
+    tree.If: _if,
+    tree.Output: _output,
+    tree.Result: _result,
+}

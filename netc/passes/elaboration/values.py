@@ -1,0 +1,152 @@
+"""What an expression can be at compile time, beside numbers, strings, lists, dimensions and IR values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from netc.diagnostics import Span
+from netc.ir.module import Path, Value
+from netc.ops.contract import Op
+from netc.syntax import tree
+
+
+class Poison:
+    """Stands for what could not be found out; what merely follows from it is not reported."""
+
+
+POISON: Final = Poison()
+
+
+class Poisoned(Exception):
+    """An expression that depends on what was reported already."""
+
+
+@dataclass(frozen=True)
+class OneBranch:
+    """Stands for a name that only one branch of an `if`, or a loop that may not run, binds."""
+
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Definition:
+    """A block or a net, with the names that its file can see."""
+
+    tree: tree.Block
+    scope: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.tree.name.text
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """A compile-time helper (`fn`)."""
+
+    tree: tree.Function
+    scope: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Alias:
+    """A net that is another with arguments: `net ResNet34 = ResNet(...)`."""
+
+    tree: tree.Preset
+    scope: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class OpLayer:
+    """An op that lacks its first operand. `op` is None until arguments are given.
+
+    rest: the operands after the first, where the call gave them.
+    """
+
+    kind: type[Op]
+    op: Op | None
+    rest: tuple[Value, ...] = ()
+    places: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class BlockLayer:
+    """A block with its compile-time arguments; None until they are given."""
+
+    definition: Definition
+    arguments: tuple[tuple[str, Any], ...] | None
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A layer with the label that names it."""
+
+    label: Path
+    layer: Layer
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Layers one after the other."""
+
+    steps: tuple[Layer, ...]
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Fresh copies of a layer, chained."""
+
+    layer: Layer
+    count: int
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """A layer that a binding named: applied twice, it is the same layer."""
+
+    path: Path
+    layer: Layer
+    span: Span | None = None
+
+
+Layer: TypeAlias = OpLayer | BlockLayer | Labelled | Chain | Repeat | Instance
+LAYERS: Final = (OpLayer, BlockLayer, Labelled, Chain, Repeat, Instance)
+
+
+def template(value: Any) -> Any:
+    """A layer as an argument: an instance passes what it is made of, fresh at each use."""
+    if isinstance(value, Instance):
+        return value.layer
+    if isinstance(value, list | tuple):
+        return tuple(template(v) for v in value)
+    return value
+
+
+def describe(value: Any) -> str:
+    """What a value is, in the user's words."""
+    if isinstance(value, Value):
+        return f"a tensor {value.type}"
+    if isinstance(value, LAYERS):
+        return "a layer"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "none"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return "a string"
+    if isinstance(value, tuple):
+        return f"{len(value)} values"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if isinstance(value, Function):
+        return "a function"
+    return f"the size {value}"

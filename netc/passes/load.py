@@ -1,0 +1,152 @@
+"""Turns a spec and what it imports into the definitions of its blocks and nets."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from netc.diagnostics import Diagnostic, Refused, Source, Span, wording_names
+from netc.ops.contract import OPS
+from netc.passes.elaboration.calls import check_annotations
+from netc.passes.elaboration.numbers import HELPERS
+from netc.passes.elaboration.values import POISON, Alias, Definition, Function
+from netc.syntax import parse, tree
+from netc.syntax.text import read_text
+
+FILES = 256
+DEPTH = 16
+BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class Program:
+    """A spec, read. nets: those of the file itself, in order. found: what could not be read.
+
+    lost: the names that unreadable statements would have bound.
+    """
+
+    source: Source
+    doc: str | None
+    scope: Mapping[str, Any]
+    nets: Mapping[str, Definition | Alias]
+    train: tree.Train | None
+    found: tuple[Diagnostic, ...]
+    lost: frozenset[str]
+
+
+@dataclass
+class _Reader:
+    """Reads files by their path within the project; `read` gives the bytes of one."""
+
+    read: Callable[[str], bytes]
+    scopes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    found: list[Diagnostic] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
+    total: int = 0
+
+    def source(self, path: str, span: Span | None) -> Source:
+        if len(self.scopes) >= FILES:
+            raise Refused(wording_names.import_limit(span, f"{FILES} files"))
+        try:
+            data = self.read(path)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise Refused(wording_names.not_found(path, reason[0].lower() + reason[1:], span)) from None
+        self.total += len(data)
+        if self.total > BYTES:
+            raise Refused(wording_names.import_limit(span, "8 MiB in all"))
+        return read_text(path, data)
+
+
+def load(path: str, read: Callable[[str], bytes]) -> Program:
+    """The program in the file at `path`. `read` gives a file's bytes, or raises OSError.
+
+    Raises Refused where nothing can be made of the file.
+    """
+    reader = _Reader(read)
+    source = reader.source(path, None)
+    file = _parse(reader, source)
+    scope = _scope(reader, file, path, (path,))
+    nets = {i.name.text: scope[i.name.text] for i in file.items
+            if (isinstance(i, tree.Preset) or (isinstance(i, tree.Block) and i.role == "net")) and i.name.text in scope}
+    trains = [i for i in file.items if isinstance(i, tree.Train)]
+    if len(trains) > 1:
+        reader.found.append(wording_names.second_train(trains[1].span, trains[0].span))
+    return Program(source, file.doc, scope, {k: v for k, v in nets.items() if v is not POISON},
+                   trains[0] if trains else None, tuple(reader.found), frozenset(reader.lost))
+
+
+def _parse(reader: _Reader, source: Source) -> tree.File:
+    file, found = parse(source)
+    reader.found += found
+    reader.lost |= file.lost
+    return file
+
+
+def _scope(reader: _Reader, file: tree.File, path: str, chain: tuple[str, ...]) -> dict[str, Any]:
+    """The names that a file sees: the standard library's, its imports' and its own."""
+    scope: dict[str, Any] = dict(standard())
+    own: dict[str, Any] = {}
+    reader.scopes[path] = own
+    for item in file.items:
+        try:
+            if isinstance(item, tree.Import):
+                for name, found in _import(reader, item, path, chain).items():
+                    _define(scope, own, name, found, item.span)
+            elif not isinstance(item, tree.Train):
+                _define(scope, own, item.name.text, _definition(item, scope), item.name.span)
+        except Refused as refused:
+            reader.found += refused.diagnostics
+            if not isinstance(item, tree.Train | tree.Import):
+                own.setdefault(item.name.text, POISON)
+                scope.setdefault(item.name.text, POISON)
+    return scope
+
+
+def _definition(item: tree.Function | tree.Block | tree.Preset, scope: Mapping[str, Any]) -> Any:
+    if isinstance(item, tree.Preset):
+        return Alias(item, scope)
+    check_annotations(item.parameters)
+    return Function(item, scope) if isinstance(item, tree.Function) else Definition(item, scope)
+
+
+def _define(scope: dict[str, Any], own: dict[str, Any], name: str, made: Any, span: Span) -> None:
+    what = "a layer or function of the language" if name in OPS or name in HELPERS else \
+        "a block of the standard library" if name in standard() else "defined" if name in own else None
+    if what is not None:
+        other = own[name].tree.name.span if name in own and own[name] is not POISON else None
+        raise Refused(wording_names.redefined(span, name, other, what))
+    own[name] = scope[name] = made
+
+
+def _import(reader: _Reader, item: tree.Import, path: str, chain: tuple[str, ...]) -> dict[str, Any]:
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(path), item.path))
+    root = posixpath.dirname(chain[0])
+    inside = posixpath.relpath(target, root or ".")
+    if posixpath.isabs(item.path) or not item.path.endswith(".net") or "\\" in item.path or inside.startswith(".."):
+        raise Refused(wording_names.import_outside(item.span, item.path))
+    if target in chain:
+        raise Refused(wording_names.import_cycle(item.span, [*chain[chain.index(target):], target]))
+    if len(chain) > DEPTH:
+        raise Refused(wording_names.import_limit(item.span, f"{DEPTH} files deep"))
+    if target not in reader.scopes:
+        _scope(reader, _parse(reader, reader.source(target, item.span)), target, (*chain, target))
+    return reader.scopes[target]
+
+
+@cache
+def standard() -> Mapping[str, Any]:
+    """The blocks of the standard library, which every file sees."""
+    scope: dict[str, Any] = {}
+    for entry in sorted(files("netc.std").iterdir(), key=lambda e: e.name):
+        if entry.name.endswith(".net"):
+            file, found = parse(read_text(f"std/{entry.name}", entry.read_bytes()))
+            assert not found, found
+            for item in file.items:
+                if isinstance(item, tree.Block | tree.Function):
+                    scope[item.name.text] = _definition(item, scope)
+    return scope
