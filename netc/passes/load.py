@@ -38,6 +38,12 @@ class Program:
     lost: frozenset[str]
 
 
+def complete(program: Program) -> list[str]:
+    """The nets that need no arguments: presets, and those whose parameters all have defaults."""
+    return [name for name, made in program.nets.items()
+            if isinstance(made, Alias) or all(p.default is not None for p in made.tree.parameters)]
+
+
 @dataclass
 class _Reader:
     """Reads files by their path within the project; `read` gives the bytes of one."""

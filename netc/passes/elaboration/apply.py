@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from netc.diagnostics import Note, Span, wording_names, wording_shapes
@@ -56,7 +56,8 @@ class Counter:
 def apply_layer(frame: Frame, layer: Layer, inputs: Sequence[Value], span: Span, place: Place = Place()) -> Any:
     """What `layer` makes of `inputs`: a tensor, or a tuple of them."""
     if isinstance(layer, Instance):
-        return apply_layer(frame, layer.layer, inputs, span, Place(layer.path, layer))
+        made = replace(layer.layer, span=None)  # a finding belongs where the instance is applied
+        return apply_layer(frame, made, inputs, span, Place(layer.path, layer))
     if isinstance(layer, Labelled):
         path = (*_container(place), *layer.label)
         return apply_layer(frame, layer.layer, inputs, layer.span or span, Place(path, place.identity))

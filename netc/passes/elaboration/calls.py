@@ -43,7 +43,7 @@ def bind_op(frame: Frame, kind: type[Op], positional: Sequence[Any], keywords: d
     """The layer that a call of an op makes. `skipped`: how many positional arguments were operands."""
     places = _places(kind, node, skipped)
     for name, given in keywords.items():
-        if isinstance(given, Value | LAYERS):
+        if isinstance(given, (Value, *LAYERS)):
             raise frame.refuse(wording_names.wrong_argument(places.get(name, node.span), kind.name, name, describe(given), "a number or setting"))
     try:
         op = bind(kind, positional, keywords)

@@ -193,6 +193,8 @@ def label(frame: Frame, node: tree.Expression) -> Path:
     """The path that a label spells: features.0, blocks[i], "layer{i + 1}"."""
     if isinstance(node, tree.Name):
         return (node.text,)
+    if isinstance(node, tree.Number) and isinstance(node.value, int):
+        return (str(node.value),)
     if isinstance(node, tree.Attribute):
         return (*label(frame, node.base), node.name)
     if isinstance(node, tree.Index) and len(node.items) == 1 and not isinstance(node.items[0], tree.Slice | tree.Ellipsis):
