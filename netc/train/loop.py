@@ -165,7 +165,7 @@ def _step(trainer: _Trainer, index: Tensor, epoch: int, step: int) -> tuple[floa
     images = augmented(trainer.images[index], job.recipe.augment, trainer.augmentation)
     with _precision(trainer.device):
         loss, metrics = trainer.net.loss(normalised(images, job.preprocess), trainer.labels[index])  # type: ignore[operator]
-    value = float(loss)
+    value = float(loss.detach())
     if not math.isfinite(value):
         raise Refused(say.loss_not_finite(value, epoch, step, trainer.lr))
     trainer.optimizer.zero_grad()

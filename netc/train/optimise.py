@@ -25,7 +25,8 @@ def schedule_of(schedule: Chosen | None, optimizer: torch.optim.Optimizer, steps
 
 def one_cycle(optimizer: torch.optim.Optimizer, steps: int, warmup: float) -> LRScheduler:
     """Up to the optimiser's rate and down to nearly nothing; its momentum is left as the recipe says."""
-    # torch divides by zero where the warm-up is exactly one step.
+    # torch divides by zero where the warm-up is one step or all of them.
+    warmup = min(warmup, (steps - 1) / steps)
     warmup = warmup if warmup * steps > 1 else 0.0
     rate = optimizer.param_groups[0]["lr"]
     return OneCycleLR(optimizer, rate, total_steps=steps, pct_start=warmup, cycle_momentum=False)
