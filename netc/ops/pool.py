@@ -18,8 +18,9 @@ from netc.ops.contract import Array, Graph, Mismatch, Op, Operand, register, req
 from netc.ops.notation import equal, where
 from netc.ops.window import Window, alike, pad, require_fit, require_least, require_map
 
+# nodes that an optimiser never removes, so that what follows them does not follow a Pad
 COMPUTES = {"Conv", "ConvTranspose", "BatchNormalization", "LayerNormalization", "MaxPool", "AveragePool",
-            "Relu", "LeakyRelu", "Elu", "Gelu", "Sigmoid", "Tanh", "Clip", "Gemm", "MatMul"}
+            "Relu", "LeakyRelu", "Elu", "Gelu", "Sigmoid", "Tanh", "Clip", "Concat", "Gemm", "MatMul"}
 
 
 class Pooling(Op):
@@ -128,12 +129,12 @@ class MaxPool2d(Pooling):
         ends = zip(self.kernel_size, window.begin, window.end, strict=True)
         if any(max(b, e) >= k for k, b, e in ends):  # more than onnxruntime lets MaxPool pad itself
             operand, window = _onnx_pad(graph, x, window, -inf), window.unpadded()
-        # onnxruntime folds a zero Pad into the -inf padding of a MaxPool, unless that has a second output
-        guarded = graph.made_by(operand) not in COMPUTES
-        made = graph.node("MaxPool", operand, outputs=2 if guarded else 1, ceil_mode=0, storage_order=0,
-                          dilations=list(self.dilation), kernel_shape=list(self.kernel_size),
-                          pads=list(window.padding), strides=list(window.stride))
-        return made[0] if guarded else made
+        elif graph.made_by(x) not in COMPUTES:
+            # onnxruntime folds a zero Pad into the -inf padding of a MaxPool behind it: keep them apart
+            operand = graph.node("Max", x, x)
+        return graph.node("MaxPool", operand, ceil_mode=0, storage_order=0, dilations=list(self.dilation),
+                          kernel_shape=list(self.kernel_size), pads=list(window.padding),
+                          strides=list(window.stride))
 
     samples = (
         sample((2, 3, 6, 7), kernel_size=(2, 2), flops=162),
