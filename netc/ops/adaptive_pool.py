@@ -32,7 +32,7 @@ class AdaptivePooling(Op):
         require_map(self.name, x, 4)
         require_least(1, output_size=self.output_size)
         for n, o in zip(x[2:], self.output_size, strict=True):
-            if value(n) is None:
+            if o != 1 and value(n) is None:
                 require(divides(o, n), "output_size",
                         f"an axis of {n} cannot be proved a multiple of {o}, so its windows are not known")
         return (*x[:2], *self.output_size)
@@ -98,7 +98,7 @@ class AdaptivePooling(Op):
     def flops(self, y: Shape, x: Shape) -> Any:
         elements: AnyDim = prod(x[:2])
         for n, o in zip(x[2:], self.output_size, strict=True):
-            size = value(n)
+            size = None if o == 1 else value(n)
             elements = elements * (n if size is None else sum(end - start for start, end in bins(size, o)))
         return elements
 
@@ -114,7 +114,8 @@ class AdaptivePooling(Op):
     def onnx(self, graph: Graph, x: Operand) -> Any:
         if self.output_size == (1, 1):
             return graph.reduce(self.onnx_name, x, [2, 3], keepdims=True)
-        if (kernel := self._kernel(x.shape[2:])) is not None:
+        kernel = self._kernel(x.shape[2:])
+        if kernel is not None and x.dtype == "float32":
             return _op(self.pooling, kernel_size=kernel).onnx(graph, x)
         across = self._onnx_axis(graph, x, x.shape, 3)
         return self._onnx_axis(graph, across, (*x.shape[:3], self.output_size[1]), 2)

@@ -20,7 +20,7 @@ from netc.ops.contract import (
 )
 from netc.ops.correlate import correlate, input_vjp, weight_vjp
 from netc.ops.edges import extend, extend_vjp, onnx_extend, require_source
-from netc.ops.window import Window, alike, require_fit, require_least, require_map
+from netc.ops.window import Window, alike, require_fit, require_float32, require_least, require_map
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
@@ -128,6 +128,7 @@ class Convolution(Op):
                 Keyword("dilation", alike(self.axes("dilation")), 1))
 
     def onnx(self, graph: Graph, x: Operand, weight: Operand, *bias: Operand) -> Any:
+        require_float32("Conv", x)
         window, operand = self.window(), x
         if self.padding_mode != "zeros":
             operand = onnx_extend(graph, x, window, self.padding_mode)

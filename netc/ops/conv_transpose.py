@@ -9,7 +9,7 @@ from netc.dims import AnyDim, Shape, at_least, divides
 from netc.ops.code import Code, Hole, Keyword, call
 from netc.ops.contract import Array, Graph, Init, Op, Operand, Parameter, register, require, sample
 from netc.ops.correlate import spread, transposed_vjp
-from netc.ops.window import Window, alike, by, crop, require_least, require_map
+from netc.ops.window import Window, alike, by, crop, require_float32, require_least, require_map
 
 
 class TransposedConvolution(Op):
@@ -100,6 +100,7 @@ class TransposedConvolution(Op):
         return tuple(Keyword(name, alike(self.axes(name)), default) for name, default in defaults.items())
 
     def onnx(self, graph: Graph, x: Operand, weight: Operand, *bias: Operand) -> Any:
+        require_float32("ConvTranspose", x)
         window = self.window()
         return graph.node("ConvTranspose", x, weight, *bias, kernel_shape=list(weight.shape[2:]),
                           strides=list(window.stride), dilations=list(window.dilation),

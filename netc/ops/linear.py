@@ -7,7 +7,7 @@ from typing import Any
 
 from netc.dims import AnyDim, Shape, at_least
 from netc.ops.code import Code, Hole, Keyword, call
-from netc.ops.contract import Array, Graph, Init, Op, Operand, Parameter, register, require, sample
+from netc.ops.contract import Array, Graph, Init, Op, Operand, Parameter, integers, register, require, sample
 
 
 @register("Linear")
@@ -71,5 +71,6 @@ class Linear(Op):
         sample((6,), out_features=2, macs=12),
         sample((2, 2, 3, 1), out_features=1),
         sample((), out_features=2, rejects="x"),
+        sample(integers((2, 3), 5), out_features=2, rejects="x"),
         sample((2, 3), out_features=0, rejects="out_features"),
     )

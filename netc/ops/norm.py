@@ -10,7 +10,7 @@ from netc.ops.affine import affine_params, per_channel, require_eps, unit_affine
 from netc.ops.code import Code, Hole, Keyword, call
 from netc.ops.contract import Array, Graph, Op, Operand, Parameter, register, require, sample
 from netc.ops.notation import sqrt
-from netc.ops.window import require_least
+from netc.ops.window import require_float32, require_least
 
 
 @register("LayerNorm")
@@ -160,6 +160,7 @@ class GroupNorm(Op):
             stash = {"float32": 1, "float64": 11}[x.dtype]
             return graph.node("GroupNormalization", x, scale, shift, epsilon=self.eps,
                               num_groups=self.num_groups, stash_type=stash)
+        require_float32("GroupNormalization before opset 21", x)
         flat = graph.node("Reshape", x, graph.constant([0, self.num_groups, -1], "int64"), allowzero=0)
         unit = unit_affine(graph, (self.num_groups,), x.dtype)
         normal = graph.node("InstanceNormalization", flat, *unit, epsilon=self.eps)

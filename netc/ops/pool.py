@@ -14,9 +14,9 @@ import numpy as np
 
 from netc.dims import AnyDim, Shape, at_least, value
 from netc.ops.code import Code, Hole, Keyword, call
-from netc.ops.contract import Array, Graph, Mismatch, Op, Operand, register, require, sample
+from netc.ops.contract import Array, Graph, Mismatch, Op, Operand, integers, register, require, sample
 from netc.ops.notation import equal, where
-from netc.ops.window import Window, alike, pad, require_fit, require_least, require_map
+from netc.ops.window import Window, alike, pad, require_fit, require_float32, require_least, require_map
 
 # nodes that an optimiser never removes, so that what follows them does not follow a Pad
 COMPUTES = {"Conv", "ConvTranspose", "BatchNormalization", "LayerNormalization", "MaxPool", "AveragePool",
@@ -64,7 +64,8 @@ class Pooling(Op):
 class MaxPool2d(Pooling):
     """y[p, q] = the largest of x in the window at p, q; padding counts as -inf.
 
-    dx gives g to the first largest element of each window, row by row.
+    dx gives g to the first largest element of each window, row by row. A NaN wins in torch and here; ONNX
+    leaves it open.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html
     """
@@ -145,6 +146,7 @@ class MaxPool2d(Pooling):
         sample((1, 2, 7, 8), kernel_size=(2, 3), stride=(2, 1), padding=(1, 1), dilation=(3, 2),
                ceil_mode=True),
         sample((2, 7, 8), kernel_size=(2, 2), rejects="x"),
+        sample(integers((1, 2, 7, 8), 9), kernel_size=(2, 2), rejects="x"),
         sample((1, 2, 7, 8), kernel_size=(2, 0), rejects="kernel_size"),
         sample((1, 2, 7, 8), kernel_size=(2, 2), stride=(0, 1), rejects="stride"),
         sample((1, 2, 7, 8), kernel_size=(2, 2), dilation=(0, 1), rejects="dilation"),
@@ -242,6 +244,7 @@ class AvgPool2d(Pooling):
                 Keyword("count_include_pad", self.count_include_pad, True))
 
     def onnx(self, graph: Graph, x: Operand) -> Any:
+        require_float32("AveragePool", x)
         window, operand, counted = self.window(), str(x), self.count_include_pad
         if counted and window.end != window.begin:  # ONNX would count what ceil_mode adds
             declared = replace(window, end=window.begin)

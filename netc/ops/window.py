@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from netc.dims import AnyDim, Shape, at_least, show
-from netc.ops.contract import Array, require
+from netc.ops.contract import Array, Operand, require
 from netc.ops.notation import function
 
 LAYOUTS = {2: "[N, C]", 3: "[N, C, L]", 4: "[N, C, H, W]"}
@@ -136,6 +136,11 @@ def require_fit(window: Window, sizes: Shape) -> None:
     message = f"the {kernel} kernel{spread} is larger than the {by(padded)} {what}"
     for n, e in zip(padded, window.extent, strict=True):
         require(at_least(n - e, 0), "kernel_size", message)
+
+
+def require_float32(onnx_name: str, x: Operand) -> None:
+    """That onnxruntime has a kernel for x: for some nodes it has none in float64."""
+    require(x.dtype == "float32", "x", f"onnxruntime computes {onnx_name} in float32 only, but x is {x.dtype}")
 
 
 def by(sizes: Shape) -> str:
