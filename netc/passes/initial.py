@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import blake2b
 from math import prod, sqrt
 from threading import local
@@ -23,7 +23,7 @@ _THREAD = local()
 
 
 def state(net: Net) -> dict[str, Param]:
-    """Every parameter and buffer of `net` by its dotted path, its shape in numbers, in the order of first use.
+    """Every parameter and buffer of `net` by dotted path, its shape in numbers, in the order of first use.
 
     Also those that only a loss or a metric needs. These are the names of the emitted module's state_dict.
     """
@@ -100,7 +100,7 @@ def _range(init: Init) -> tuple[float, float]:
 
 
 def _generator(name: str, seed: int) -> np.random.Generator:
-    """numpy's Philox keyed by seed and name: one generator a thread, as making one costs more than a small draw."""
+    """numpy's Philox keyed by seed and name; one a thread, as making one costs more than a small draw."""
     if not hasattr(_THREAD, "start"):
         _THREAD.philox = np.random.Philox(key=0)
         _THREAD.start = _THREAD.philox.state

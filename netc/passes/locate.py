@@ -1,4 +1,4 @@
-"""Turns a net into its flat graph, whose ops have attributes in the net's sizes, with the place of each node."""
+"""Turns a net into its flat graph, the attributes of ops in the net's sizes, and the place of each node."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def resized(op: T, sizes: Mapping[str, AnyDim]) -> T:
 
 
 def _has_size(value: Any) -> bool:
-    return isinstance(value, Dim) or isinstance(value, tuple) and any(map(_has_size, value))
+    return isinstance(value, Dim) or (isinstance(value, tuple) and any(map(_has_size, value)))
 
 
 def _in(value: Any, sizes: Mapping[str, AnyDim]) -> Any:

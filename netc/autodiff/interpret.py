@@ -1,0 +1,80 @@
+"""Turns a flat graph, inputs and weights into its outputs, in numpy and float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from netc.diagnostics import Refused
+from netc.diagnostics.wording_weights import misfit_input
+from netc.dims import Dim, Size, substitute
+from netc.ir.module import Constant, Value
+from netc.passes.inline import Flat
+from netc.passes.locate import resized
+
+Array: TypeAlias = npt.NDArray[Any]
+Arrays: TypeAlias = tuple[Array, ...]
+Watch: TypeAlias = Callable[[int, Arrays, Arrays], None]
+
+
+def interpret(
+    flat: Flat, inputs: Mapping[str, Array], weights: Mapping[str, Array], watch: Watch | None = None
+) -> Arrays:
+    """The outputs of `flat`; `inputs` by name, `weights` by dotted path.
+
+    watch: is told of each node, by its index, what it read and what it made.
+    """
+    read = {value for node in flat.nodes for value in node.inputs} | set(flat.outputs)
+    given = [value for value in flat.inputs if value in read or value.hint in inputs]
+    sizes = free_sizes(given, inputs)
+    values: dict[Value, Array] = {value: widen(inputs[value.hint]) for value in given}
+    last = {value: i for i, node in enumerate(flat.nodes) for value in node.inputs}
+    last |= dict.fromkeys(flat.outputs, len(flat.nodes))
+
+    def of(value: Value) -> Array:
+        if value not in values and isinstance(value, Constant):
+            return widen(np.asarray(value.number, value.type.dtype))
+        return values[value]
+
+    values |= {param: widen(weights[".".join(path)]) for path, param in flat.params.items()}
+    for i, node in enumerate(flat.nodes):
+        operands = tuple(of(v) for v in (*node.inputs, *node.params))
+        made = resized(node.op, sizes).forward(*operands)
+        outputs = tuple(map(widen, made if isinstance(made, tuple | list) else (made,)))
+        if watch is not None:
+            watch(i, operands, outputs)
+        values.update(zip(node.outputs, outputs, strict=True))
+        for value in (*node.inputs, *node.outputs):
+            if last.get(value, i) <= i:
+                values.pop(value, None)
+    return tuple(of(v) for v in flat.outputs)
+
+
+def widen(values: Array) -> Array:
+    """`values` in float64 where they are floats."""
+    array = np.asarray(values)
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
+
+
+def free_sizes(values: list[Value], arrays: Mapping[str, Array]) -> dict[str, int]:
+    """What each free size is, read off the arrays given for `values`, which must fit."""
+    sizes: dict[str, int] = {}
+    for value in values:
+        for dim, number in zip(value.type.shape, arrays[value.hint].shape, strict=False):
+            if isinstance(dim, Dim) and (name := _alone(dim)) is not None:
+                sizes.setdefault(name, number)
+    for value in values:
+        found = arrays[value.hint].shape
+        if found != tuple(substitute(d, sizes) for d in value.type.shape):
+            raise Refused(misfit_input(value.hint, found, value.type.shape))
+    return sizes
+
+
+def _alone(dim: Dim) -> str | None:
+    """The name of the size that `dim` is, where it is one."""
+    (monomial, coefficient), *others = dim.terms
+    atom = monomial[0] if len(monomial) == 1 else None
+    return atom.name if isinstance(atom, Size) and not others and coefficient == atom.multiple else None

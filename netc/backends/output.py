@@ -1,0 +1,154 @@
+"""Turns what a writer gives into a file: written beside the target, renamed, never over a stranger's file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkstemp
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from netc.diagnostics import Refused
+from netc.diagnostics.wording_weights import cannot_write, not_ours
+
+PYTHON_MARK = "Written by netc"  # stands in the first lines of every emitted module
+ONNX_MARK = b"netc"  # the producer's name, the second field of every ONNX file
+SAFETENSORS_MARK = b'{"__metadata__":{"netc":'
+BUFFER = 1 << 20
+SMALL = 1 << 16  # bytes below which a piece is gathered in memory
+
+
+@dataclass(frozen=True)
+class Part:
+    """So many bytes of an open file, from an offset."""
+
+    descriptor: int
+    offset: int
+    length: int
+
+
+Piece: TypeAlias = "npt.NDArray[Any] | Part"
+
+
+@dataclass(eq=False)
+class Sink:
+    """A file being written. Parts of other files are copied within the kernel where that works."""
+
+    descriptor: int
+    pending: bytearray = field(default_factory=bytearray)
+
+    def write(self, data: bytes | memoryview) -> None:
+        self.pending += data
+        if len(self.pending) >= BUFFER:
+            self.flush()
+
+    def piece(self, piece: Piece) -> None:
+        """Adds the bytes of a tensor: little-endian, the last axis fastest."""
+        if isinstance(piece, Part):
+            self._copy(piece)
+            return
+        view = _bytes(piece)
+        if len(view) < SMALL:
+            self.write(view)
+            return
+        self.flush()
+        _write_all(self.descriptor, view)
+
+    def flush(self) -> None:
+        _write_all(self.descriptor, memoryview(bytes(self.pending)))
+        self.pending.clear()
+
+    def _copy(self, part: Part) -> None:
+        if part.length < SMALL:
+            data = os.pread(part.descriptor, part.length, part.offset)
+            _require_whole(len(data) == part.length)
+            self.write(data)
+            return
+        self.flush()
+        done = _copy_in_kernel(part, self.descriptor)
+        while done < part.length:
+            data = os.pread(part.descriptor, min(BUFFER, part.length - done), part.offset + done)
+            _require_whole(bool(data))
+            _write_all(self.descriptor, memoryview(data))
+            done += len(data)
+
+
+def write_output(path: Path, write: Callable[[Sink], None], force: bool = False) -> None:
+    """Writes `path` whole or not at all. A file there that netc did not write stays, unless `force`."""
+    if not force and path.exists() and not written_by_netc(path):
+        raise Refused(not_ours(str(path)))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, write)
+    except OSError as error:
+        raise Refused(cannot_write(str(path), error.strerror or str(error))) from error
+
+
+def written_by_netc(path: Path) -> bool:
+    """Whether the file at `path` bears the mark of its kind."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(256)
+    if path.suffix == ".py":
+        return PYTHON_MARK.encode() in b"".join(start.splitlines(True)[:2])
+    if path.suffix == ".onnx":
+        return start[:1] == b"\x08" and start[2:8] == b"\x12\x04" + ONNX_MARK
+    return start[8:].startswith(SAFETENSORS_MARK)
+
+
+def _replace(path: Path, write: Callable[[Sink], None]) -> None:
+    descriptor, name = mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        try:
+            sink = Sink(descriptor)
+            write(sink)
+            sink.flush()
+            os.fchmod(descriptor, 0o666 & ~_umask())
+        finally:
+            os.close(descriptor)
+        os.replace(name, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _bytes(values: npt.NDArray[Any]) -> memoryview:
+    little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    return memoryview(little.reshape(-1).view(np.uint8)) if little.size else memoryview(b"")
+
+
+def _write_all(descriptor: int, data: memoryview) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _copy_in_kernel(part: Part, target: int) -> int:
+    """How many bytes of `part` the kernel copied; what it cannot copy is left to the caller."""
+    done = 0
+    if not hasattr(os, "copy_file_range"):
+        return done
+    with suppress(OSError):  # other file systems, old kernels
+        while done < part.length:
+            copied = os.copy_file_range(part.descriptor, target, part.length - done, part.offset + done)
+            if not copied:
+                break
+            done += copied
+    return done
+
+
+def _require_whole(whole: bool) -> None:
+    if not whole:
+        raise OSError("the file of weights became shorter while it was read")

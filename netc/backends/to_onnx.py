@@ -1,0 +1,149 @@
+"""Turns a net into an ONNX model: the graph as protobuf, and the parameters that it takes from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from netc import __version__
+from netc.backends.describe import describe
+from netc.backends.names import Names
+from netc.backends.onnx_graph import GraphBuilder
+from netc.backends.onnx_proto import describe_value, protobuf
+from netc.diagnostics import Refused
+from netc.diagnostics.wording_weights import unsupported_opset
+from netc.dims import Prover, proving
+from netc.ir.module import Constant, Net, Param, Value
+from netc.ops.contract import Operand
+from netc.passes.locate import Located, locate
+
+DEFAULT_OPSET = 20
+IR_VERSIONS = {17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}  # by opset: what came with it
+
+
+@dataclass(frozen=True)
+class OnnxModel:
+    """proto: the ModelProto without the values of its parameters.
+
+    parameters: by name, those that the graph reads.
+    made: for each node of `located`, the names of its outputs.
+    """
+
+    proto: Any
+    parameters: Mapping[str, Param]
+    located: Located
+    made: tuple[tuple[str, ...], ...]
+
+
+def to_onnx(
+    net: Net,
+    opset: int = DEFAULT_OPSET,
+    preprocess: Mapping[str, Any] | None = None,
+    classes: Sequence[str] | None = None,
+) -> OnnxModel:
+    """The model that gives the outputs of `net`; `preprocess` and `classes` go to its metadata."""
+    if opset not in IR_VERSIONS:
+        raise Refused(unsupported_opset(opset, min(IR_VERSIONS), max(IR_VERSIONS)))
+    located = locate(net)
+    emitter = _Emitter(net, opset, located)
+    with proving(Prover(minimums={c.name: c.minimum for c in net.constraints})):
+        made = tuple(emitter.node(i) for i in range(len(located.flat.nodes)))
+    proto = _envelope(opset, describe(net, preprocess, classes))
+    proto.graph.CopyFrom(emitter.finish())
+    return OnnxModel(proto, emitter.parameters(), located, made)
+
+
+def _envelope(opset: int, description: str) -> Any:
+    """A ModelProto without a graph."""
+    model = protobuf().ModelProto(
+        ir_version=IR_VERSIONS[opset], producer_name="netc", producer_version=__version__
+    )
+    model.opset_import.add(domain="", version=opset)
+    model.metadata_props.add(key="netc", value=description)
+    return model
+
+
+@dataclass(eq=False)
+class _Emitter:
+    """A net being emitted: the names of its values, and the names that its outputs must have."""
+
+    net: Net
+    opset: int
+    located: Located
+    names: dict[Value, str] = field(default_factory=dict)
+    wanted: dict[Value, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        flat = self.located.flat
+        self.inputs = self.net.block.inputs
+        self.names |= {value: value.hint for value in self.inputs}
+        self.names |= {param: ".".join(path) for path, param in flat.params.items()}
+        taken = Names(self.names.values())
+        self.outputs = [taken.free(value.hint or "output") for value in flat.outputs]
+        for value, name in zip(flat.outputs, self.outputs, strict=True):
+            self.wanted.setdefault(value, name)
+        self.builder = GraphBuilder(self.opset, self.inputs, [*self.names.values(), *self.outputs])
+
+    def node(self, index: int) -> tuple[str, ...]:
+        """Adds node `index`; gives the names of its outputs."""
+        node, place = self.located.flat.nodes[index], self.located.place(index)
+        operands = [self.operand(v) for v in (*node.inputs, *node.params)]
+        given = node.op.onnx(self.builder, *operands)
+        marks = (given,) if isinstance(given, str) else tuple(given)
+        results = [
+            (str(mark), self.wanted.get(v) or self.title(index, v), v in self.wanted)
+            for mark, v in zip(marks, node.outputs, strict=True)
+        ]
+        names = self.builder.close(place, results)
+        self.names.update(zip(node.outputs, names, strict=True))
+        return tuple(names)
+
+    def title(self, index: int, value: Value) -> str:
+        """What a value is called that need not have a certain name."""
+        node = self.located.flat.nodes[index]
+        if (node.path is not None and len(node.outputs) == 1) or not value.hint:
+            return self.located.place(index)
+        return ".".join((*self.located.scopes[index], value.hint))
+
+    def operand(self, value: Value) -> Operand:
+        name = self.names.get(value)
+        if name is None and isinstance(value, Constant):
+            name = self.builder.constant(value.number, value.type.dtype)
+        if name is None:
+            raise ValueError(f"{value.hint} of type {value.type} is read before anything gives it")
+        return Operand.of(name, value.type.shape, value.type.dtype)
+
+    def finish(self) -> Any:
+        """The GraphProto, with its inputs and outputs."""
+        for value, name in zip(self.located.flat.outputs, self.outputs, strict=True):
+            if (made := str(self.operand(value))) != name:
+                self.builder.enter(name, "Identity", [made], [name], {})
+        graph = self.builder.graph
+        graph.name = self.net.name
+        graph.doc_string = self.net.block.doc or ""
+        for value in self.inputs:
+            describe_value(graph.input.add(), value.hint, value.type.dtype, value.type.shape)
+        for value, name in zip(self.located.flat.outputs, self.outputs, strict=True):
+            describe_value(graph.output.add(), name, value.type.dtype, value.type.shape)
+        return graph
+
+    def parameters(self) -> dict[str, Param]:
+        """The parameters that some node reads."""
+        read = {name for node in self.builder.graph.node for name in node.input}
+        named = {".".join(path): param for path, param in self.located.flat.params.items()}
+        return {name: param for name, param in named.items() if name in read}
+
+
+def with_outputs(model: OnnxModel) -> OnnxModel:
+    """`model` where what each node makes is an output, too."""
+    proto = protobuf().ModelProto()
+    proto.CopyFrom(model.proto)
+    there = {value.name for part in (proto.graph.output, proto.graph.input) for value in part}
+    there |= set(model.parameters)
+    for node, names in zip(model.located.flat.nodes, model.made, strict=True):
+        for value, name in zip(node.outputs, names, strict=True):
+            if name not in there:
+                there.add(name)
+                describe_value(proto.graph.output.add(), name, value.type.dtype, None)
+    return replace(model, proto=proto)

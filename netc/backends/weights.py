@@ -1,0 +1,178 @@
+"""Turns a seed, a safetensors file or arrays into the values of parameters, and these into such a file."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from netc.backends.output import Part, Piece, Sink, write_output
+from netc.backends.safetensors_file import Stored, header_bytes, read_header
+from netc.diagnostics import Diagnostic, Refused
+from netc.diagnostics import wording_weights as wording
+from netc.ir.module import Param
+from netc.passes.initial import State, bytes_of, draw, numbers
+
+Array: TypeAlias = npt.NDArray[Any]
+WORTH_A_THREAD = 1 << 16  # bytes; less is drawn sooner than handed over
+AHEAD = 4  # tensors drawn before they are written
+
+
+class Weights(Protocol):
+    """Where the values of parameters come from."""
+
+    def pieces(self, names: Sequence[str]) -> Iterator[Piece]:
+        """The values of the parameters called `names`, in this order."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Starting values: the same for the same seed and name."""
+
+    state: State
+    seed: int = 0
+
+    def pieces(self, names: Sequence[str]) -> Iterator[Piece]:
+        with ThreadPoolExecutor(2) as pool:
+            waiting: deque[Callable[[], Array]] = deque()
+            for name in names:
+                waiting.append(self._start(pool, name))
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft()()
+            while waiting:
+                yield waiting.popleft()()
+
+    def _start(self, pool: ThreadPoolExecutor, name: str) -> Callable[[], Array]:
+        param = self.state[name]
+        if bytes_of(param) < WORTH_A_THREAD:
+            values = draw(name, param, self.seed)
+            return lambda: values
+        future: Future[Array] = pool.submit(draw, name, param, self.seed)
+        return future.result
+
+
+@dataclass(frozen=True)
+class Held:
+    """Arrays in memory."""
+
+    arrays: Mapping[str, Array]
+
+    def pieces(self, names: Sequence[str]) -> Iterator[Piece]:
+        return (self.arrays[name] for name in names)
+
+
+@dataclass(frozen=True)
+class FromFile:
+    """The tensors of an open safetensors file, which fit the net; a counter that it lacks is 0."""
+
+    descriptor: int
+    tensors: Mapping[str, Stored]
+    state: State
+
+    def pieces(self, names: Sequence[str]) -> Iterator[Piece]:
+        return map(self._piece, names)
+
+    def _piece(self, name: str) -> Piece:
+        if name in self.tensors:
+            stored = self.tensors[name]
+            return Part(self.descriptor, stored.offset, stored.length)
+        param = self.state[name]
+        return np.zeros(numbers(param.type.shape), param.type.dtype)
+
+
+@contextmanager
+def opened_weights(path: Path, state: State) -> Iterator[FromFile]:
+    """The weights in the safetensors file at `path`: exactly those of `state`, else Refused with all misfits."""
+    tensors = read_header(path).tensors
+    if findings := _misfits(str(path), tensors, state):
+        raise Refused(*findings)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        yield FromFile(descriptor, tensors, state)
+    finally:
+        os.close(descriptor)
+
+
+def load_weights(path: Path, state: State) -> dict[str, Array]:
+    """The same weights as arrays."""
+    with opened_weights(path, state) as weights:
+        out = {}
+        for (name, param), piece in zip(state.items(), weights.pieces(list(state)), strict=True):
+            if isinstance(piece, Part):
+                piece = np.frombuffer(
+                    os.pread(piece.descriptor, piece.length, piece.offset), param.type.dtype
+                )
+            out[name] = piece.reshape(numbers(param.type.shape))
+        return out
+
+
+def _misfits(path: str, tensors: Mapping[str, Stored], state: State) -> list[Diagnostic]:
+    missing = [name for name, param in state.items() if name not in tensors and not _is_counter(param)]
+    spare = [name for name in tensors if name not in state]
+    found = [_misfit(path, name, tensors[name], param) for name, param in state.items() if name in tensors]
+    out = [d for d in found if d is not None][: wording.SHOWN]
+    out += _cut(path, missing, "missing", lambda name: wording.missing_tensor(path, name, spare))
+    known = missing or state
+    return out + _cut(path, spare, "not the net's", lambda name: wording.unexpected_tensor(path, name, known))
+
+
+def _cut(path: str, names: Sequence[str], what: str, tell: Callable[[str], Diagnostic]) -> list[Diagnostic]:
+    """A finding for each name; beyond a screenful the last only says how many more there are."""
+    out = [tell(name) for name in names[: wording.SHOWN]]
+    if len(names) > wording.SHOWN:
+        out[-1] = out[-1].noting(wording.unlisted(path, len(names) - wording.SHOWN, what))
+    return out
+
+
+def _misfit(path: str, name: str, found: Stored, param: Param) -> Diagnostic | None:
+    if found.shape != param.type.shape:
+        return wording.wrong_shape(path, name, found.shape, param.type.shape)
+    if found.dtype != param.type.dtype:
+        return wording.wrong_dtype(path, name, found.dtype, param.type.dtype)
+    return None
+
+
+def _is_counter(param: Param) -> bool:
+    """Whether it only counts training steps, as BatchNorm's num_batches_tracked, which older files lack."""
+    return not param.trainable and param.type.dtype == "int64" and param.type.shape == ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A safetensors file to be written. offsets: from the start of the file."""
+
+    head: bytes
+    offsets: Mapping[str, int]
+
+
+def lay_out(state: State, description: str) -> Layout:
+    """The tensors of `state` one behind the other, the widest dtype first, so that each is aligned."""
+    stored: dict[str, Stored] = {}
+    end = 0
+    for name, param in sorted(state.items(), key=lambda item: -np.dtype(item[1].type.dtype).itemsize):
+        stored[name] = Stored(param.type.dtype, numbers(param.type.shape), end, bytes_of(param))
+        end += bytes_of(param)
+    head = header_bytes(stored, description)
+    return Layout(head, {name: len(head) + t.offset for name, t in stored.items()})
+
+
+def write_tensors(sink: Sink, layout: Layout, weights: Weights) -> None:
+    sink.write(layout.head)
+    for piece in weights.pieces(list(layout.offsets)):
+        sink.piece(piece)
+
+
+def write_safetensors(
+    path: Path, state: State, weights: Weights, description: str, force: bool = False
+) -> None:
+    """Writes every parameter and buffer of `state`; `description` is the one entry of its metadata."""
+    layout = lay_out(state, description)
+    write_output(path, lambda sink: write_tensors(sink, layout, weights), force)

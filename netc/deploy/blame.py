@@ -1,0 +1,95 @@
+"""Turns a disagreement between a target and the interpreter into the path of the first node that causes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from netc.autodiff.interpret import Array, Arrays, interpret
+from netc.backends.onnx_file import write_onnx
+from netc.backends.to_onnx import OnnxModel, with_outputs
+from netc.backends.weights import Held
+from netc.deploy.deviation import relative_error
+from netc.deploy.isolated import Emitted, run_emitted
+from netc.deploy.runtime import outputs_of, start
+from netc.deploy.trial import Trial
+from netc.passes.locate import Located
+
+Weights: TypeAlias = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Blame:
+    """The first node at which a target deviates; `path` is "" where no single node does. note: why."""
+
+    path: str
+    error: float
+    note: str = ""
+
+
+def blame_onnx(model: OnnxModel, weights: Weights, trial: Trial, folder: Path, tolerance: float) -> Blame:
+    """Compares what each node of the graph makes."""
+    path = folder / "watched.onnx"
+    write_onnx(path, with_outputs(model), Held(weights), force=True)
+    session = start(path)
+    names = [o.name for o in session.get_outputs()]
+    found = dict(zip(names, outputs_of(session, path, trial.inputs), strict=True))
+    first: list[Blame] = []
+
+    def watch(index: int, operands: Arrays, outputs: Arrays) -> None:
+        for name, truth in zip(model.made[index], outputs, strict=True):
+            if not first and name in found and (error := relative_error(truth, found[name])) > tolerance:
+                first.append(Blame(model.located.place(index), error))
+
+    interpret(model.located.flat, trial.inputs, weights, watch)
+    note = "each node agrees by itself: onnxruntime's optimisation of the graph as a whole deviates"
+    return first[0] if first else Blame("", float("nan"), note)
+
+
+def blame_torch(
+    emitted: Emitted, located: Located, weights: Weights, trial: Trial, tolerance: float
+) -> Blame:
+    """Compares what each module makes, and for nodes that are no module whether any call of torch made the same."""
+    watched = dict.fromkeys(".".join(n.path) for n in located.flat.nodes if n.path is not None)
+    (found,) = run_emitted(emitted, [trial.inputs], tuple(watched))
+    witness = _Witness(located, found, tolerance)
+    interpret(located.flat, trial.inputs, weights, witness.watch)
+    note = "each node agrees by itself: the module puts them together in another way"
+    return witness.blamed[0] if witness.blamed else Blame("", float("nan"), note)
+
+
+@dataclass
+class _Witness:
+    """What the emitted module was seen to make, and the first node that it contradicts."""
+
+    located: Located
+    found: Mapping[str, Array]
+    tolerance: float
+    blamed: list[Blame] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.by_module: dict[tuple[str, str], list[Array]] = {}
+        self.by_shape: dict[tuple[int, ...], list[Array]] = {}
+        for name, array in self.found.items():
+            self.by_shape.setdefault(array.shape, []).append(array)
+            if name.startswith("out/"):
+                path, _, output = name.removeprefix("out/").rsplit("/", 2)
+                self.by_module.setdefault((path, output), []).append(array)
+
+    def watch(self, index: int, operands: Arrays, outputs: Arrays) -> None:
+        if self.blamed:
+            return
+        node = self.located.flat.nodes[index]
+        path = ".".join(node.path) if node.path is not None else ""
+        for i, truth in enumerate(outputs):
+            rivals = self.by_module.get((path, str(i))) or self.by_shape.get(truth.shape, [])
+            error = min((relative_error(truth, rival) for rival in rivals), default=float("inf"))
+            if error > self.tolerance and not self._unchanged(operands, truth):
+                self.blamed.append(Blame(self.located.place(index), error))
+                return
+
+    def _unchanged(self, operands: Sequence[Array], truth: Array) -> bool:
+        """Whether the node gives what it got, so that the module need not call anything for it."""
+        return any(relative_error(o, truth) == 0 for o in operands)

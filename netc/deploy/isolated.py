@@ -1,0 +1,143 @@
+"""Turns emitted PyTorch source into what it computes, in a process of its own that cannot import netc."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from netc.diagnostics import Refused
+from netc.diagnostics.wording_weights import module_failed
+
+Array: TypeAlias = npt.NDArray[Any]
+TIMEOUT = 1800  # seconds
+
+# Runs in the other process. It records, if asked to, what each module and every other call of torch gives.
+RUNNER = """
+import importlib.util, json, sys
+from pathlib import Path
+
+sys.modules["netc"] = None
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch.overrides import TorchFunctionMode
+
+folder, job = Path(sys.argv[1]), json.loads(sys.argv[2])
+spec = importlib.util.spec_from_file_location("emitted", folder / "emitted.py")
+module = importlib.util.module_from_spec(spec)
+sys.modules["emitted"] = module
+spec.loader.exec_module(module)
+model = getattr(module, job["class"])()
+model.load_state_dict(load_file(folder / "weights.safetensors"), strict=True)
+model.eval()
+found = {}
+
+
+def tensors(x):
+    if isinstance(x, torch.Tensor):
+        return [x]
+    return [t for part in x for t in tensors(part)] if isinstance(x, (tuple, list)) else []
+
+
+class Recorder(TorchFunctionMode):
+    def __torch_function__(self, function, types, arguments=(), keywords=None):
+        given = function(*arguments, **(keywords or {}))
+        for t in tensors(given):
+            found[f"value/{len(found)}"] = t.detach().numpy().copy()
+        return given
+
+
+def hook(path):
+    calls = []
+
+    def record(module, given, made):
+        calls.append(0)
+        for i, t in enumerate(tensors(made)):
+            found[f"out/{path}/{len(calls) - 1}/{i}"] = t.detach().numpy().copy()
+
+    return record
+
+
+for path in job["watch"]:
+    try:
+        model.get_submodule(path).register_forward_hook(hook(path))
+    except AttributeError:
+        pass
+for run in range(job["runs"]):
+    found.clear()
+    data = np.load(folder / f"given{run}.npz")
+    inputs = [torch.from_numpy(data[f"given/{name}"]) for name in job["inputs"]]
+    targets = [torch.from_numpy(data[f"given/{name}"]) for name in job["targets"]]
+    with torch.no_grad():
+        if job["watch"]:
+            with Recorder():
+                model(*inputs)
+                if job["loss"]:
+                    model.loss(*inputs, *targets)
+        else:
+            for i, t in enumerate(tensors(model(*inputs))):
+                found[f"output/{i}"] = t.numpy()
+            if job["loss"]:
+                loss, metrics = model.loss(*inputs, *targets)
+                found["loss"] = loss.numpy()
+                found.update({f"metric/{name}": m.numpy() for name, m in metrics.items()})
+    np.savez(folder / f"found{run}.npz", **found)
+"""
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """A module's source, the class to make, and how to call it.
+
+    folder: where its files go; weights.safetensors lies there. loss: whether it has one.
+    """
+
+    source: str
+    class_name: str
+    folder: Path
+    inputs: Sequence[str]
+    targets: Sequence[str]
+    loss: bool
+
+
+def run_emitted(
+    emitted: Emitted, given: Sequence[Mapping[str, Array]], watch: Sequence[str] = ()
+) -> list[dict[str, Array]]:
+    """For each set of inputs what the module gives: output/0, ..., loss and metric/NAME.
+
+    watch: paths of modules; then instead out/PATH/CALL/i of each, and value/k of every call of torch.
+    """
+    (emitted.folder / "emitted.py").write_text(emitted.source, "utf-8")
+    for i, arrays in enumerate(given):
+        named: dict[str, Any] = {f"given/{name}": array for name, array in arrays.items()}
+        np.savez(emitted.folder / f"given{i}.npz", **named)
+    job = {
+        "class": emitted.class_name, "inputs": list(emitted.inputs), "targets": list(emitted.targets),
+        "loss": emitted.loss, "runs": len(given), "watch": list(watch),
+    }  # fmt: skip
+    _run(emitted.folder, job)
+    return [_read(emitted.folder / f"found{i}.npz") for i in range(len(given))]
+
+
+def _run(folder: Path, job: Mapping[str, Any]) -> None:
+    command = [sys.executable, "-I", "-c", RUNNER, str(folder), json.dumps(job)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        raise Refused(module_failed("be run", f"it took longer than {TIMEOUT} seconds")) from None
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise Refused(module_failed("be run", "\n".join(lines[-12:])[:2000]))
+
+
+def _read(path: Path) -> dict[str, Array]:
+    with np.load(path) as data:
+        return {name: data[name] for name in data.files}

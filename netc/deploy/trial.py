@@ -1,0 +1,114 @@
+"""Turns a net into random weights, statistics, sizes and inputs on which its targets can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, prod
+from typing import Any, TypeAlias
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from netc.dims import Dim, names, substitute
+from netc.ir.module import Constraint, Net, Param, Value
+from netc.passes.initial import State, numbers
+from netc.passes.inline import Flat
+
+Array: TypeAlias = npt.NDArray[Any]
+SIDE = 32  # about what a size that is not the batch's is
+BATCHES = (2, 3)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One set of inputs and targets by name, and the free sizes that they have."""
+
+    sizes: Mapping[str, int]
+    inputs: Mapping[str, Array]
+
+
+def trials(net: Net, flat: Flat, seed: int = 0) -> tuple[Trial, ...]:
+    """One trial a batch size. flat: the graph of everything compared, which tells what an input is used for."""
+    out = []
+    for batch in BATCHES:
+        sizes = chosen_sizes(net, batch)
+        generator = np.random.default_rng([seed, batch])
+        values = (*net.block.inputs, *net.targets)
+        drawn = {v.hint: _input(v, v in net.targets, flat, sizes, generator) for v in values}
+        out.append(Trial(sizes, drawn))
+    return tuple(out)
+
+
+def chosen_sizes(net: Net, batch: int) -> dict[str, int]:
+    """Each free size as small as is sensible, no two alike, and within the net's constraints."""
+    bounds = {c.name: c for c in net.constraints}
+    first = _batch_name(net)
+    sizes: dict[str, int] = {}
+    for name in sorted(net.free, key=lambda n: (n != first, n)):
+        bound = bounds.get(name, Constraint(name))
+        count = batch if name == first else ceil(SIDE / bound.multiple) + batch - BATCHES[0]
+        count = max(count, ceil(bound.minimum / bound.multiple))
+        while count * bound.multiple in sizes.values():
+            count += 1
+        sizes[name] = count * bound.multiple
+    return sizes
+
+
+def _batch_name(net: Net) -> str | None:
+    """The free size that the first axis of an input is."""
+    for value in net.block.inputs:
+        if value.type.shape and isinstance(value.type.shape[0], Dim):
+            return min(names(value.type.shape[0]))
+    return None
+
+
+def _input(
+    value: Value, target: bool, flat: Flat, sizes: Mapping[str, int], generator: np.random.Generator
+) -> Array:
+    shape = numbers(tuple(substitute(d, sizes) for d in value.type.shape))
+    dtype = value.type.dtype
+    if dtype == "bool":
+        return generator.random(shape) < 0.5
+    if dtype.startswith("int"):
+        return generator.integers(0, _classes(value, flat), shape, dtype=dtype)
+    if target:  # what a probability may be, too
+        return generator.random(shape).astype(dtype)
+    return generator.standard_normal(shape).astype(dtype)
+
+
+def _classes(value: Value, flat: Flat) -> int:
+    """How many whole numbers from 0 may stand in `value`: the classes that it picks from, else two."""
+    rank = len(value.type.shape)
+    found: list[int] = []
+    for node in flat.nodes:
+        if value not in node.inputs:
+            continue
+        scores = [v.type.shape for v in node.inputs if len(v.type.shape) == rank + 1]
+        found += [d for shape in scores if isinstance(d := shape[min(1, rank)], int)]
+        tables = [p.type.shape for p in node.params if len(p.type.shape) == 2]
+        found += [d for shape in tables if isinstance(d := shape[0], int)]
+    return min(found, default=2)
+
+
+def random_weights(state: State, seed: int = 0) -> dict[str, Array]:
+    """Weights by which activations neither vanish nor explode, with statistics that normalisation feels."""
+    return {name: _random(name, param, seed) for name, param in state.items()}
+
+
+def _random(name: str, param: Param, seed: int) -> Array:
+    shape, dtype = numbers(param.type.shape), param.type.dtype
+    generator = np.random.default_rng([seed, crc32(name.encode())])
+    if not dtype.startswith("float"):
+        return np.zeros(shape, dtype)
+    if param.init.kind in ("ones", "constant"):  # scales and variances
+        return generator.uniform(0.5, 1.5, shape).astype(dtype)
+    normal = generator.standard_normal(shape)
+    if len(shape) < 2:  # biases and means
+        return np.asarray(0.1 * normal, dtype)
+    return np.asarray(normal / np.sqrt(_fan_in(shape)), dtype)
+
+
+def _fan_in(shape: Sequence[int]) -> int:
+    return max(1, prod(shape[1:]))

@@ -1,0 +1,164 @@
+"""Turns a net and its emitted source into a report on whether interpreter, PyTorch and onnxruntime agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeAlias
+
+from netc.autodiff.interpret import Array, interpret
+from netc.backends.describe import describe
+from netc.backends.onnx_file import write_onnx
+from netc.backends.to_onnx import DEFAULT_OPSET, OnnxModel, to_onnx
+from netc.backends.weights import Held, write_safetensors
+from netc.deploy.blame import Blame, blame_onnx, blame_torch
+from netc.deploy.deviation import relative_error
+from netc.deploy.isolated import Emitted, run_emitted
+from netc.deploy.runtime import outputs_of, start
+from netc.deploy.trial import Trial, random_weights, trials
+from netc.ir.module import Net, Value
+from netc.passes.initial import state
+from netc.passes.locate import Located, locate
+
+TOLERANCE = 1e-5  # relative, in float32
+Results: TypeAlias = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One value under one target: `error` is its relative error against the interpreter in float64.
+
+    value: "output NAME", "loss" or "metric NAME". sizes: the free sizes that it was computed at.
+    """
+
+    target: str
+    value: str
+    sizes: Mapping[str, int]
+    error: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """compared: all values at all sizes. blames: by target, where one of its values deviates."""
+
+    net: str
+    tolerance: float
+    compared: tuple[Compared, ...]
+    blames: Mapping[str, Blame]
+
+    @property
+    def passed(self) -> bool:
+        return not self.blames
+
+    def worst(self, target: str) -> float:
+        """The largest error of a target."""
+        return max((c.error for c in self.compared if c.target == target), default=0.0)
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """A net set up for comparison: its three forms, and what they are run on."""
+
+    net: Net
+    located: Located
+    model: OnnxModel
+    emitted: Emitted
+    weights: Mapping[str, Array]
+    trials: Sequence[Trial]
+    tolerance: float
+
+    @property
+    def onnx(self) -> Path:
+        return self.emitted.folder / "model.onnx"
+
+
+def verify(
+    net: Net,
+    source: str,
+    class_name: str,
+    opset: int = DEFAULT_OPSET,
+    tolerance: float = TOLERANCE,
+    seed: int = 0,
+    weights: Mapping[str, Array] | None = None,
+) -> Report:
+    """Runs `net` in three ways at two batch sizes, on random weights unless some are given.
+
+    source, class_name: the emitted PyTorch module and the class of the net in it.
+    """
+    table = state(net)
+    held = random_weights(table, seed) if weights is None else weights
+    located = locate(net, _compared_values(net))
+    with TemporaryDirectory(prefix="netc-verify-") as name:
+        folder = Path(name)
+        inputs, targets = ([v.hint for v in values] for values in (net.block.inputs, net.targets))
+        emitted = Emitted(source, class_name, folder, inputs, targets, bool(net.losses))
+        model = to_onnx(net, opset)
+        write_safetensors(folder / "weights.safetensors", table, Held(held), describe(net))
+        bench = _Bench(net, located, model, emitted, held, trials(net, located.flat, seed), tolerance)
+        write_onnx(bench.onnx, model, Held(held))
+        return _report(bench)
+
+
+def _report(bench: _Bench) -> Report:
+    truths = [_interpreted(bench, trial) for trial in bench.trials]
+    found = {
+        "torch": run_emitted(bench.emitted, [t.inputs for t in bench.trials]),
+        "onnx": _run_onnx(bench),
+    }
+    compared = tuple(
+        Compared(target, _shown(bench.net, key), trial.sizes, _error(truth[key], results, key))
+        for target, runs in found.items()
+        for trial, truth, results in zip(bench.trials, truths, runs, strict=True)
+        for key in truth
+        if target == "torch" or key.startswith("output/")
+    )
+    blames = {t: _blame(bench, t) for t in found if any(_fails(bench, c) for c in compared if c.target == t)}
+    return Report(bench.net.name, bench.tolerance, compared, blames)
+
+
+def _compared_values(net: Net) -> tuple[Value, ...]:
+    metrics = (value for _, value in net.metrics) if net.losses else ()
+    return (*net.block.outputs, *net.losses, *metrics)
+
+
+def _interpreted(bench: _Bench, trial: Trial) -> dict[str, Array]:
+    """The true values, under the names that the other process gives them."""
+    net = bench.net
+    values = interpret(bench.located.flat, trial.inputs, bench.weights)
+    count = len(net.block.outputs)
+    out = {f"output/{i}": values[i] for i in range(count)}
+    if net.losses:
+        out["loss"] = sum(values[count : count + len(net.losses)], start=0 * values[count])
+        names = (f"metric/{name}" for name, _ in net.metrics)
+        out.update(zip(names, values[count + len(net.losses) :], strict=True))
+    return out
+
+
+def _run_onnx(bench: _Bench) -> list[dict[str, Array]]:
+    session = start(bench.onnx)
+    runs = [outputs_of(session, bench.onnx, trial.inputs) for trial in bench.trials]
+    return [{f"output/{i}": array for i, array in enumerate(run)} for run in runs]
+
+
+def _error(truth: Array, results: Results, key: str) -> float:
+    return relative_error(truth, results[key]) if key in results else float("inf")
+
+
+def _shown(net: Net, key: str) -> str:
+    kind, _, name = key.partition("/")
+    if kind != "output":
+        return key.replace("/", " ")
+    return f"output {net.block.outputs[int(name)].hint or int(name) + 1}"
+
+
+def _fails(bench: _Bench, compared: Compared) -> bool:
+    return not compared.error <= bench.tolerance
+
+
+def _blame(bench: _Bench, target: str) -> Blame:
+    trial = bench.trials[0]
+    if target == "torch":
+        return blame_torch(bench.emitted, bench.located, bench.weights, trial, bench.tolerance)
+    return blame_onnx(bench.model, bench.weights, trial, bench.emitted.folder, bench.tolerance)

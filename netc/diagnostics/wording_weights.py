@@ -1,0 +1,106 @@
+"""Wording of what is found with weights, output files, ONNX and running: one function a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from netc.diagnostics.diagnostic import Diagnostic, Note
+from netc.diagnostics.source import Span
+from netc.diagnostics.wording import nearest
+
+SHOWN = 20  # names a message lists before it only counts
+
+
+def shown_shape(shape: Iterable[object]) -> str:
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def unreadable_weights(path: str, why: str) -> Diagnostic:
+    return Diagnostic("E0701", f"{path} cannot be read as a safetensors file: {why}")
+
+
+def missing_tensor(path: str, name: str, spare: Iterable[str]) -> Diagnostic:
+    near = nearest(name, spare)
+    return Diagnostic(
+        "E0702",
+        f"{path} has no tensor `{name}`",
+        help=f"it has `{near}`, which the net does not: is that the one?" if near else None,
+    )
+
+
+def unexpected_tensor(path: str, name: str, known: Iterable[str]) -> Diagnostic:
+    near = nearest(name, known)
+    return Diagnostic(
+        "E0703",
+        f"{path} has a tensor `{name}`, but the net has no parameter of that name",
+        help=f"the net has `{near}`" if near else None,
+    )
+
+
+def unlisted(path: str, count: int, what: str) -> Note:
+    return Note(f"and {count} more tensors of {path} are {what}")
+
+
+def wrong_shape(path: str, name: str, found: Sequence[int], wanted: Sequence[object]) -> Diagnostic:
+    message = f"`{name}` has shape {shown_shape(found)} in {path}, but the net needs {shown_shape(wanted)}"
+    return Diagnostic("E0704", message)
+
+
+def wrong_dtype(path: str, name: str, found: str, wanted: str) -> Diagnostic:
+    return Diagnostic(
+        "E0705",
+        f"`{name}` is {found} in {path}, but the net needs {wanted}",
+        help=f"convert it to {wanted} first: netc neither rounds nor widens numbers unasked",
+    )
+
+
+def unsupported_opset(opset: int, least: int, most: int) -> Diagnostic:
+    return Diagnostic("E0706", f"opset {opset} cannot be written; netc writes opsets {least} to {most}")
+
+
+def not_ours(path: str) -> Diagnostic:
+    return Diagnostic(
+        "E0707",
+        f"{path} exists, and netc did not write it, so it is left as it is",
+        help="move it, choose another folder with -o, or overwrite it with --force",
+    )
+
+
+def cannot_write(path: str, why: str) -> Diagnostic:
+    return Diagnostic("E0708", f"{path} cannot be written: {why}", help="nothing was changed")
+
+
+def provider_missing(name: str, available: Iterable[str]) -> Diagnostic:
+    return Diagnostic(
+        "E0709", f"onnxruntime here has no provider {name}", help=f"it has {', '.join(available)}"
+    )
+
+
+def provider_not_running(name: str, running: Iterable[str]) -> Diagnostic:
+    return Diagnostic(
+        "E0709",
+        f"{name} was asked for, but onnxruntime runs the model with {', '.join(running)}",
+        help="its driver or libraries may be missing; choose a provider that runs",
+    )
+
+
+def unknown_at_run_time(name: str, span: Span | None) -> Diagnostic:
+    return Diagnostic(
+        "E0710",
+        f"the size {name} is needed at run time, but no axis of an input tells it",
+        span,
+        help=f"write {name} as an axis of its own in an input's shape",
+    )
+
+
+def module_failed(what: str, why: str) -> Diagnostic:
+    return Diagnostic("E0711", f"the emitted PyTorch module cannot {what}: {why}")
+
+
+def graph_failed(path: str, why: str) -> Diagnostic:
+    return Diagnostic("E0712", f"onnxruntime refuses {path}: {why}")
+
+
+def misfit_input(name: str, found: Sequence[int], wanted: Sequence[object]) -> Diagnostic:
+    message = f"input {name} has shape {shown_shape(found)}, but the net takes {shown_shape(wanted)}"
+    return Diagnostic("E0713", message)
