@@ -100,7 +100,7 @@ class BatchNorm1d(BatchNorm):
         sample((1, 1), momentum=None),
         sample((2, 3, 4, 5), rejects="x"),
         sample((2, 3), eps=-1.0, rejects="eps"),
-        sample((2, 3), momentum=1.5, rejects="momentum"),
+        sample((2, 3), momentum=1.5, rejects="momentum", without=("torch",)),  # torch lets it
     )
 
 
@@ -127,5 +127,5 @@ class BatchNorm2d(BatchNorm):
         sample((1, 2, 1, 1)),
         sample((2, 3, 4), rejects="x"),
         sample((2, 3, 4, 5), eps=-1e-5, rejects="eps"),
-        sample((2, 3, 4, 5), momentum=-0.1, rejects="momentum"),
+        sample((2, 3, 4, 5), momentum=-0.1, rejects="momentum", without=("torch",)),  # torch lets it
     )

@@ -72,5 +72,5 @@ class Linear(Op):
         sample((2, 2, 3, 1), out_features=1),
         sample((), out_features=2, rejects="x"),
         sample(integers((2, 3), 5), out_features=2, rejects="x"),
-        sample((2, 3), out_features=0, rejects="out_features"),
+        sample((2, 3), out_features=0, rejects="out_features", without=("torch",)),  # torch makes nothing
     )

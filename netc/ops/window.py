@@ -140,7 +140,7 @@ def require_fit(window: Window, sizes: Shape) -> None:
 
 def require_float32(onnx_name: str, x: Operand) -> None:
     """That onnxruntime has a kernel for x: for some nodes it has none in float64."""
-    require(x.dtype == "float32", "x", f"onnxruntime computes {onnx_name} in float32 only, but x is {x.dtype}")
+    require(x.dtype == "float32", "x", f"onnxruntime has {onnx_name} only in float32, but x is {x.dtype}")
 
 
 def by(sizes: Shape) -> str:
