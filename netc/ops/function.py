@@ -194,7 +194,7 @@ class Erf(Function):
 
 @register("cast")
 class Cast(Function):
-    """y = x in another dtype, true being 1; dx = g in the dtype of x.
+    """y = x in another dtype, true being 1; dx = g in the dtype of x, none for whole numbers.
 
     Floats cannot become whole numbers, since what is out of range then differs from machine to machine.
     Source: ONNX Cast, https://onnx.ai/onnx/operators/onnx__Cast.html
@@ -211,8 +211,8 @@ class Cast(Function):
     def forward(self, x: Array) -> Array:
         return np.asarray(x).astype(self.to)
 
-    def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
-        return (cast(g, x),)
+    def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array | None]:
+        return (cast(g, x) if str(x.dtype) in FLOATS else None,)
 
     def flops(self, y: Shape, x: Shape) -> Any:
         return 0

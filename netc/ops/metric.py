@@ -50,7 +50,7 @@ class Accuracy(Op):
     samples = (
         sample((6, 3), integers((6,), 3), flops=30),
         sample((2, 3, 4, 5), integers((2, 4, 5), 3)),
-        sample(given((1.0, 1.0), (0.0, 2.0), (3.0, 3.0)), given(0, 1, 1, dtype="int64")),
+        sample(given((1.0, 1.0), (0.0, 2.0), (3.0, 3.0)), given(0, 1, 0, dtype="int64")),
         sample((3, 4), (3,), rejects="target", without=("torch",)),  # torch compares with floats
         sample((3, 4), integers((2,), 4), rejects="target"),
         sample((4,), integers((), 4), rejects="logits"),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from netc.dims import AnyDim, Dim, Shape, at_least, show
+from netc.dims import AnyDim, Dim, Shape, at_least, show, value
 from netc.ops.code import Code, Hole, Keyword, call
 from netc.ops.contract import (
     FLOATS,
@@ -55,6 +55,8 @@ class Pad(Op):
         even = len(self.padding) % 2 == 0
         require(even, "padding", f"padding has {len(self.padding)} numbers, not pairs of them")
         require(len(pairs) <= len(x), "padding", f"padding has {len(pairs)} pairs, but x is {show(x)}")
+        if self.mode != "constant":
+            pairs = [(_number(before), _number(after)) for before, after in pairs]
         return [(0, 0)] * (len(x) - len(pairs)) + pairs[::-1]
 
     def shape(self, x: Shape) -> Shape:
@@ -156,6 +158,11 @@ class Pad(Op):
         sample(integers((2, 3), 9), padding=[1, 2], value=0.5, rejects="value", without=("torch",)),
         sample(integers((2, 3), 9), padding=[1, 2], mode="reflect", rejects="mode", without=("torch",)),
     )
+
+
+def _number(amount: AnyDim) -> AnyDim:
+    known = value(amount)
+    return amount if known is None else known
 
 
 def _cuts(amount: AnyDim) -> bool:

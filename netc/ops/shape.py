@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from netc.dims import AnyDim, Shape, decide, same, show
+from netc.dims import AnyDim, Shape, at_least, decide, same, show
 from netc.ops.attributes import axes_of, axis_of
 from netc.ops.code import Code, Hole, Keyword, call, method
 from netc.ops.contract import DTYPES, Array, Graph, Op, Operand, integers, register, require, sample
@@ -269,7 +269,7 @@ class Expand(Op):
         extra = len(self.sizes) - len(x)
         require(extra >= 0, "sizes", f"x is {show(x)}, which has more axes than the {len(self.sizes)} sizes")
         for i, n in enumerate(self.sizes):
-            require(i >= extra or decide("least", n, 1) is not False, "sizes",
+            require(i >= extra or at_least(n, 1), "sizes",
                     f"size {i} is {n}, but x has no such axis to keep")
         old = zip(x, self.sizes[extra:], strict=True)
         return (*self.sizes[:extra], *(self._stretch(x, n, m) for n, m in old))
@@ -278,7 +278,7 @@ class Expand(Op):
         if wanted == -1:
             return n
         if n == 1:
-            require(decide("least", wanted, 1) is not False, "sizes", f"{wanted} is no size")
+            require(at_least(wanted, 1), "sizes", f"{wanted} is no size")
             return wanted
         if same(n, wanted):
             return n

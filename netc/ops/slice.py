@@ -17,7 +17,7 @@ LAST = 2**63 - 1
 
 @dataclass(frozen=True)
 class Range:
-    """The elements of one axis taken: each `step`th from `start` up to `stop`, or one, which drops the axis."""
+    """The elements of one axis taken: each `step`th from `start` up to `stop`; a single one may drop it."""
 
     start: AnyDim
     stop: AnyDim

@@ -1,0 +1,219 @@
+"""Every op on every sample in every facet, driven by the registry; and broken ops, which must not pass."""
+
+import numpy as np
+import op_driver
+import pytest
+from op_driver import (
+    check_flops,
+    check_gradient,
+    check_numeric_gradient,
+    check_onnx,
+    check_refused,
+    check_torch,
+    facets,
+    has_gradient,
+    refusal,
+)
+from op_graph import Graph
+
+import netc.ops  # noqa: F401  (fills the registry)
+from netc.dims import same
+from netc.ops.code import Hole, call
+from netc.ops.contract import OPS, Op, require, sample
+
+ALL = sorted(set(OPS.values()), key=lambda op: op.name)
+APPLICATIONS = [
+    pytest.param(op, application, id=f"{op.name}-{i}")
+    for op in ALL
+    for i, application in enumerate(op.samples)
+]
+
+
+@pytest.mark.parametrize(("op", "application"), APPLICATIONS)
+def test_every_facet(op, application):
+    failures = []
+    for name, check in facets(application).items():
+        try:
+            check(op, application)
+        except Exception as error:
+            failures.append(f"{name}: {type(error).__name__}: {error}")
+    assert not failures, f"{op.name} on {application}:\n" + "\n".join(failures)
+
+
+@pytest.mark.parametrize("op", ALL, ids=lambda op: op.name)
+def test_an_op_says_what_it_is_and_has_samples(op):
+    assert op.__doc__ and "Source:" in op.__doc__, "a formula and its source"
+    good = [s for s in op.samples if not s.rejects]
+    assert len(good) >= 3 and len(good) < len(op.samples), "at least three good samples and a bad one"
+    assert any(s.flops is not None for s in good), "a count worked out by hand"
+    assert not op.differentiable or any("gradient" not in s.without for s in good)
+
+
+# -- negative controls: what is broken does not pass ---------------------------------------------------
+
+
+def broken(op, **facets):
+    """The op with some facets replaced."""
+    return type(op.__name__, (op,), facets)
+
+
+def samples_with_gradient(op):
+    return [s for s in op.samples if not s.rejects and "gradient" not in s.without and has_gradient(op, s)]
+
+
+WITH_GRADIENT = [op for op in ALL if op.differentiable and samples_with_gradient(op)]
+
+
+def doubled(vjp):
+    return lambda self, *operands: tuple(None if d is None else 2 * d for d in vjp(self, *operands))
+
+
+@pytest.mark.parametrize("op", WITH_GRADIENT, ids=lambda op: op.name)
+def test_a_doubled_gradient_fails(op):
+    wrong = broken(op, vjp=doubled(op.vjp))
+    application = samples_with_gradient(op)[0]
+    for check in (check_gradient, check_numeric_gradient):
+        check(op, application)
+        with pytest.raises(AssertionError, match="off by"):
+            check(wrong, application)
+
+
+@pytest.mark.parametrize("op", ALL, ids=lambda op: op.name)
+def test_a_wrong_count_fails(op):
+    application = next(s for s in op.samples if s.flops is not None)
+    wrong = broken(op, flops=lambda self, y, *shapes: op.flops(self, y, *shapes) + 1)
+    check_flops(op, application)
+    with pytest.raises(AssertionError, match="flops"):
+        check_flops(wrong, application)
+
+
+class Edge(Op):
+    """y = x with one zero before and two behind; a stand-in for ops whose emitters order paddings."""
+
+    name = "edge"
+    torch_pads, onnx_pads = (1, 2), (0, 1, 0, 2)
+
+    def shape(self, x):
+        return (*x[:-1], x[-1] + 3)
+
+    def forward(self, x):
+        return np.pad(x, ((0, 0), (1, 2)))
+
+    def torch(self, x):
+        return call("F.pad", x, Hole(self.torch_pads))
+
+    def flops(self, y, x):
+        return 0
+
+    def onnx(self, graph, x):
+        return graph.node("Pad", x, graph.constant(self.onnx_pads, "int64"))
+
+
+class Leaky(Op):
+    """y = x or x / 4; a stand-in for ops whose ONNX node has an attribute."""
+
+    name = "leaky"
+    alpha = 0.25
+
+    def shape(self, x):
+        return x
+
+    def forward(self, x):
+        return np.where(x > 0, x, 0.25 * x)
+
+    def onnx(self, graph, x):
+        return graph.node("LeakyRelu", x, alpha=self.alpha)
+
+
+@pytest.mark.parametrize(
+    ("right", "check", "wrong"),
+    [
+        (Edge, check_torch, {"torch_pads": (2, 1)}),
+        (Edge, check_onnx, {"onnx_pads": (0, 2, 0, 1)}),
+        (Leaky, check_onnx, {"alpha": 0.26}),
+        (Leaky, check_onnx, {"alpha": None}),
+    ],
+    ids=["torch pad order", "onnx pad order", "attribute", "attribute left out"],
+)
+def test_a_wrong_spelling_fails(right, check, wrong):
+    application = sample((2, 4))
+    check(right, application)
+    with pytest.raises(AssertionError):
+        check(broken(right, **wrong), application)
+
+
+class Picky(Edge):
+    """Refuses an axis of 5, by a comparison that is never true of a symbol."""
+
+    name = "picky"
+
+    def shape(self, x):
+        require(x[-1] != 5, "x", "an axis of 5")
+        return super().shape(x)
+
+
+class Asking(Edge):
+    """Refuses an axis of 5, by asking."""
+
+    name = "asking"
+
+    def shape(self, x):
+        require(not same(x[-1], 5), "x", "an axis of 5")
+        return super().shape(x)
+
+
+def test_a_rule_that_compares_symbols_fails():
+    application = sample((2, 5), rejects="x")
+    assert refusal(Picky, application, [(2, 5)]) == refusal(Asking, application, [(2, 5)]) == "x"
+    with pytest.raises(AssertionError, match="on named sizes that are given"):
+        check_refused(Picky, application)
+    with pytest.raises(AssertionError, match="accepted for free sizes"):
+        check_refused(Asking, application)
+
+
+# What does not change the value: how ONNX computes or stores it, or what matters beside padding only.
+NEUTRAL = {"stash_type", "storage_order", "allowzero", "momentum", "training_mode"}
+BESIDE_PADDING = {"ceil_mode", "count_include_pad"}
+
+
+class BentGraph(Graph):
+    """A graph in which one attribute of one type of node is wrong."""
+
+    bent, seen = None, frozenset()
+
+    def node(self, op_type, *inputs, outputs=1, **attributes):
+        BentGraph.seen |= {(op_type, name) for name, value in attributes.items() if value is not None}
+        if BentGraph.bent in {(op_type, name) for name in attributes}:
+            name = BentGraph.bent[1]
+            attributes[name] = bend(attributes[name])
+        return super().node(op_type, *inputs, outputs=outputs, **attributes)
+
+
+def bend(value):
+    if isinstance(value, str):
+        return {"constant": "edge", "edge": "reflect", "none": "tanh", "tanh": "none"}.get(value, "constant")
+    if isinstance(value, list | tuple):
+        return [value[0] + 1, *value[1:]]
+    return 1.25 * value + 0.125 if isinstance(value, float) else int(not value)
+
+
+def fails(op):
+    for application in op.samples:
+        if not application.rejects and "onnx" not in application.without:
+            try:
+                check_onnx(op, application)
+            except Exception:
+                return True
+    return False
+
+
+@pytest.mark.parametrize("op", ALL, ids=lambda op: op.name)
+def test_a_wrong_attribute_fails(op, monkeypatch):
+    monkeypatch.setattr(op_driver, "Graph", BentGraph)
+    BentGraph.bent, BentGraph.seen = None, frozenset()
+    assert not fails(op)
+    survivors = set()
+    for attribute in sorted(BentGraph.seen):
+        BentGraph.bent = attribute
+        survivors |= {attribute[1]} - NEUTRAL if not fails(op) else set()
+    assert survivors <= BESIDE_PADDING, f"no sample of {op.name} notices {sorted(survivors)}"
