@@ -8,6 +8,9 @@ import pytest
 from netc.diagnostics import Refused, Source, Span
 from netc.passes.recipe import Invocation, Setting, read_recipe
 from netc.passes.recipe_schema import SETTINGS
+from netc.passes.recipe_tree import recipe_of
+from netc.syntax import tree
+from netc.syntax.parse import parse
 
 SGD = Invocation("sgd", (0.4,), {"momentum": 0.9, "nesterov": True, "weight_decay": 5e-4})
 BLOCK = (
@@ -175,3 +178,46 @@ def test_every_default_passes_its_own_check():
 def test_no_torch_is_needed():
     code = "import sys, netc.passes.recipe; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# From the text of a spec
+
+
+def train_block(text):
+    source = Source("a.net", f"train {{\n{text}\n}}\n")
+    file, found = parse(source)
+    assert not found
+    (block,) = file.items
+    assert isinstance(block, tree.Train)
+    return block
+
+
+def test_a_block_is_read_from_its_text():
+    block = train_block("""    optimizer sgd(lr=0.4, momentum=0.9, nesterov=true, weight_decay=5e-4)
+    schedule one_cycle(epochs=2 * 10, warmup=1 / 5)
+    augment random_crop(32, padding=4), horizontal_flip
+    batch 2**9
+    ema 0.999""")
+    assert recipe_of(block) == read_recipe(BLOCK)
+    assert recipe_of(block, ("train.batch=3",)).batch == 3
+    assert recipe_of(None) == read_recipe(())
+
+
+def test_mistakes_are_underlined_where_they_stand():
+    block = train_block("""    optimizer adamw(1e-3, betas=[0.9, 2], epss=1)
+    schedule cosine(epochs=x)
+    batch 1, 2
+    seed -1
+    epochs 3 if true else 4""")
+    with pytest.raises(Refused) as refused:
+        recipe_of(block)
+    assert sorted((d.span.line, d.code, d.span.text) for d in refused.value.diagnostics) == [
+        (2, "E0804", "epss=1"), (2, "E0806", "betas=[0.9, 2]"), (3, "E0809", "x"), (4, "E0809", "batch 1, 2"),
+        (5, "E0806", "seed -1"), (6, "E0809", "3 if true else 4"),
+    ]  # fmt: skip
+
+
+def test_an_endless_sum_is_refused():
+    with pytest.raises(Refused) as refused:
+        recipe_of(train_block(f"    batch {' + '.join(['1'] * 5000)}"))
+    assert [d.code for d in refused.value.diagnostics] == ["E0809"]

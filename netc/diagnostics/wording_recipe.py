@@ -74,7 +74,7 @@ def missing_argument(owner: str, name: str, expected: str, span: Span | None) ->
 
 
 def argument_twice(owner: str, name: str, span: Span | None) -> Diagnostic:
-    return Diagnostic("E0808", f"`{owner}` is given `{name}` twice, by place and by name", span)
+    return Diagnostic("E0808", f"`{owner}` is given `{name}` twice", span)
 
 
 def too_many_arguments(owner: str, given: int, names: tuple[str, ...], span: Span | None) -> Diagnostic:
@@ -86,6 +86,11 @@ def wrong_form(
     setting: str, expected: str, found: str, span: Span | None, notes: tuple[Note, ...] = ()
 ) -> Diagnostic:
     return Diagnostic("E0809", f"`{setting}` takes {expected}, not {found}", span, notes)
+
+
+def not_a_setting(span: Span) -> Diagnostic:
+    expected = "numbers, strings, lists of them and calls such as sgd(lr=0.1)"
+    return Diagnostic("E0809", f"a train block takes {expected}, and this is none of them", span)
 
 
 def epochs_differ(

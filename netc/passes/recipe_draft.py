@@ -11,12 +11,16 @@ from netc.passes.recipe_schema import SETTINGS, Choice, SettingKind, Takes
 
 @dataclass(frozen=True)
 class Invocation:
-    """`name(positional, keyword=...)`, or a bare name, as the train block writes it."""
+    """`name(positional, keyword=...)`, or a bare name, as the train block writes it.
+
+    `places` are those of the arguments, by their name or their number from 0, where they are known.
+    """
 
     name: str
     positional: tuple[Any, ...] = ()
     keywords: Mapping[str, Any] = field(default_factory=dict)
     span: Span | None = None
+    places: Mapping[str | int, Span] = field(default_factory=dict)
 
 
 Entry = Invocation | int | float | str | bool
@@ -119,12 +123,16 @@ def _bound(choice: Choice, call: Invocation, span: Span | None, found: list[Diag
     """The call's arguments under their names."""
     if len(call.positional) > len(choice.arguments):
         found.append(say.too_many_arguments(choice.name, len(call.positional), choice.names, span))
-    arguments = {name: Given(v, span) for name, v in zip(choice.names, call.positional, strict=False)}
+    arguments = {
+        name: Given(value, call.places.get(index, span))
+        for index, (name, value) in enumerate(zip(choice.names, call.positional, strict=False))
+    }
     for name, value in call.keywords.items():
+        place = call.places.get(name, span)
         if name not in choice.names:
-            found.append(say.unknown_argument(choice.name, name, choice.names, span))
+            found.append(say.unknown_argument(choice.name, name, choice.names, place))
         elif name in arguments:
-            found.append(say.argument_twice(choice.name, name, span))
+            found.append(say.argument_twice(choice.name, name, place))
         else:
-            arguments[name] = Given(value, span)
+            arguments[name] = Given(value, place)
     return Draft(choice, arguments, span)

@@ -34,21 +34,13 @@ def _panel(axes: Any, epochs: Sequence[Epoch], what: str) -> None:
         axes.plot(numbers, values, color=colour, label=part, linewidth=2, marker=marker, markersize=4)
     best = next((epoch for epoch in reversed(epochs) if epoch.best), None)
     if best:
-        _mark(axes, best.epoch, getattr(best, f"test_{what}") * scale, what)
+        value = getattr(best, f"test_{what}") * scale
+        axes.plot([best.epoch], [value], "o", markersize=9, markerfacecolor="none", markeredgecolor=TEST)
+        kept = f"kept: epoch {best.epoch}, {value:.{2 if scale > 1 else 4}f}"
+        axes.set_title(kept, loc="right", fontsize=9, color=TEST)
     axes.set_title(what + (", %" if what == "accuracy" else ""), loc="left", fontsize=10, color=INK)
     axes.set_xlabel("epoch", color=INK)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="best")
-
-
-def _mark(axes: Any, epoch: int, value: float, what: str) -> None:
-    """A ring around what is kept, with its value."""
-    axes.plot([epoch], [value], "o", markersize=9, markerfacecolor="none", markeredgecolor=TEST)
-    text = f"{value:.2f}" if what == "accuracy" else f"{value:.3f}"
-    below = what == "accuracy"
-    axes.annotate(
-        f"best {text}", (epoch, value), xytext=(-6, -16 if below else 10), textcoords="offset points",
-        ha="right", fontsize=9, color=TEST,
-    )  # fmt: skip

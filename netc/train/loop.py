@@ -86,7 +86,8 @@ class _Totals:
 
     @property
     def accuracy(self) -> float | None:
-        return self.metrics["accuracy"] / self.images if "accuracy" in self.metrics else None
+        # Means of float32 batches carry their rounding; an accuracy is a count over a count.
+        return round(self.metrics["accuracy"] / self.images, 6) if "accuracy" in self.metrics else None
 
 
 def train(job: Job, report: Report, stop: Callable[[], bool] = lambda: False) -> Result:
