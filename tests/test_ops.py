@@ -3,18 +3,9 @@
 import numpy as np
 import op_driver
 import pytest
-from op_driver import (
-    check_flops,
-    check_gradient,
-    check_numeric_gradient,
-    check_onnx,
-    check_refused,
-    check_torch,
-    facets,
-    has_gradient,
-    refusal,
-)
+from op_driver import check_flops, check_onnx, check_refused, facets, refusal
 from op_graph import Graph
+from op_torch import check_gradient, check_numeric_gradient, check_torch, has_gradient
 
 import netc.ops  # noqa: F401  (fills the registry)
 from netc.dims import same

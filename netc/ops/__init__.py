@@ -23,10 +23,11 @@ from netc.ops import (
     reduce,
     shape,
     slice,
+    softmax,
 )
 
 __all__ = [
     "activation", "adaptive_pool", "arithmetic", "batch_norm", "comparison", "conv", "conv_transpose",
     "cross_entropy", "dropout", "function", "join", "linear", "loss", "matmul", "metric", "norm", "pad",
-    "pool", "rearrange", "reduce", "shape", "slice",
+    "pool", "rearrange", "reduce", "shape", "slice", "softmax",
 ]

@@ -1,8 +1,7 @@
-"""Activations: relu and its kin, the sigmoids, softmax."""
+"""Activations: relu and its kin, the sigmoids, gelu, silu, identity."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import pi, prod
 from math import sqrt as square_root
 from typing import Any, ClassVar, Literal
@@ -10,10 +9,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from netc.dims import Shape
-from netc.ops.attributes import axis_of
 from netc.ops.code import Code, Keyword, call
 from netc.ops.contract import DTYPES, Array, Graph, Op, Operand, given, register, sample
 from netc.ops.notation import erf, exp, sigmoid, tanh, where
+from netc.ops.window import require_float32
+
+
+def _bend(graph: Graph, x: Operand, below: str) -> Any:
+    """x where it is positive, else `below`: onnxruntime has LeakyRelu and Elu only in float32."""
+    return graph.node("Where", graph.node("Greater", x, graph.constant(0.0, x.dtype)), x, below)
 
 
 class Elementwise(Op):
@@ -118,7 +122,9 @@ class LeakyRelu(Elementwise):
         return call("nn.LeakyReLU", Keyword("negative_slope", self.negative_slope, 0.01))
 
     def onnx(self, graph: Graph, x: Operand) -> Any:
-        return graph.node("LeakyRelu", x, alpha=self.negative_slope)
+        if x.dtype == "float32":
+            return graph.node("LeakyRelu", x, alpha=self.negative_slope)
+        return _bend(graph, x, graph.node("Mul", x, graph.constant(self.negative_slope, x.dtype)))
 
     samples = (
         sample((3, 5), flops=30),
@@ -153,7 +159,11 @@ class Elu(Elementwise):
         return call("nn.ELU", Keyword("alpha", self.alpha, 1.0))
 
     def onnx(self, graph: Graph, x: Operand) -> Any:
-        return graph.node("Elu", x, alpha=self.alpha)
+        if x.dtype == "float32":
+            return graph.node("Elu", x, alpha=self.alpha)
+        lower = graph.node("Exp", graph.node("Min", x, graph.constant(0.0, x.dtype)))
+        from_zero = graph.node("Sub", lower, graph.constant(1.0, x.dtype))
+        return _bend(graph, x, graph.node("Mul", from_zero, graph.constant(self.alpha, x.dtype)))
 
     samples = (
         sample((3, 5), flops=45),
@@ -264,6 +274,8 @@ class Gelu(Elementwise):
         return call("nn.GELU", Keyword("approximate", self.approximate, "none"))
 
     def onnx(self, graph: Graph, x: Operand) -> Any:
+        if self.approximate == "none":
+            require_float32("Erf", x)
         if graph.opset >= 20:
             return graph.node("Gelu", x, approximate=self.approximate)
 
@@ -352,89 +364,4 @@ class Identity(Elementwise):
         sample(()),
         sample(given(1, 2, 3, dtype="int64")),
         sample((2, 3), p=1.0, rejects="p"),
-    )
-
-
-@dataclass(frozen=True)
-class AlongAxis(Op):
-    """What softmax and its logarithm share."""
-
-    axis: int = -1
-
-    def shape(self, x: Shape) -> Shape:
-        axis_of(self.axis, len(x))
-        return x
-
-    def flops(self, y: Shape, x: Shape) -> Any:
-        return 5 * prod(x)
-
-
-@register("softmax")
-class Softmax(AlongAxis):
-    """y_i = exp(x_i - max x) / sum_j exp(x_j - max x) along `axis`; dx = y (g - sum(g y)).
-
-    A row of nothing but -inf gives NaN, as in torch.
-    Source: Bridle, Probabilistic Interpretation of Feedforward Classification Network Outputs (1990).
-    """
-
-    aliases = ("Softmax",)
-
-    def forward(self, x: Array) -> Array:
-        e = np.exp(x - x.max(self.axis, keepdims=True))
-        return e / e.sum(self.axis, keepdims=True)
-
-    def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
-        return (y * (g - (g * y).sum(self.axis, keepdims=True)),)
-
-    def torch(self, x: Operand) -> Code:
-        return call("F.softmax", x, Keyword("dim", self.axis))
-
-    def module(self, x: Shape) -> Code:
-        return call("nn.Softmax", Keyword("dim", self.axis))
-
-    def onnx(self, graph: Graph, x: Operand) -> Any:
-        return graph.node("Softmax", x, axis=self.axis)
-
-    samples = (
-        sample((4, 5), flops=100),
-        sample((2, 3, 4), axis=1),
-        sample((2, 3, 4), axis=-3),
-        sample(given((1000.0, 999.0), (-1000.0, -np.inf)), without=("numeric gradient",)),  # not finite
-        sample(given((-np.inf, -np.inf), (1.0, 2.0)), without=("gradient",)),  # not finite
-        sample((2, 3), axis=2, rejects="axis"),
-        sample((), rejects="axis", without=("torch",)),  # torch takes a scalar for a vector of one
-    )
-
-
-@register("log_softmax")
-class LogSoftmax(AlongAxis):
-    """y_i = z_i - log sum_j exp z_j, z = x - max x, along `axis`; dx = g - exp(y) sum(g).
-
-    Source: Bridle, Probabilistic Interpretation of Feedforward Classification Network Outputs (1990).
-    """
-
-    aliases = ("LogSoftmax",)
-
-    def forward(self, x: Array) -> Array:
-        z = x - x.max(self.axis, keepdims=True)
-        return z - np.log(np.exp(z).sum(self.axis, keepdims=True))
-
-    def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
-        return (g - exp(y) * g.sum(self.axis, keepdims=True),)
-
-    def torch(self, x: Operand) -> Code:
-        return call("F.log_softmax", x, Keyword("dim", self.axis))
-
-    def module(self, x: Shape) -> Code:
-        return call("nn.LogSoftmax", Keyword("dim", self.axis))
-
-    def onnx(self, graph: Graph, x: Operand) -> Any:
-        return graph.node("LogSoftmax", x, axis=self.axis)
-
-    samples = (
-        sample((4, 5), flops=100),
-        sample((2, 3, 4), axis=1),
-        sample((2, 3, 4), axis=-3),
-        sample(given((1000.0, 0.0), (-1000.0, -2000.0))),
-        sample((2, 3), axis=-3, rejects="axis"),
     )

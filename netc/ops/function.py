@@ -26,6 +26,7 @@ from netc.ops.contract import (
     uniform,
 )
 from netc.ops.notation import cast, exp, where
+from netc.ops.window import require_float32
 
 _erf = np.frompyfunc(math.erf, 1, 1)
 
@@ -176,13 +177,15 @@ class Erf(Function):
     Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.1.
     """
 
-    onnx_name = "Erf"
-
     def forward(self, x: Array) -> Array:
         return np.asarray(_erf(x)).astype(x.dtype)
 
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
         return (g * (2 / math.sqrt(pi)) * exp(-x * x),)
+
+    def onnx(self, graph: Graph, x: Operand) -> Any:
+        require_float32("Erf", x)
+        return graph.node("Erf", x)
 
     samples = (
         sample((3, 5), flops=15),

@@ -158,7 +158,8 @@ class BceWithLogits(Elementwise):
 
     def onnx(self, graph: Graph, x: Operand, target: Operand) -> Any:
         linear = graph.node("Sub", graph.node("Relu", x), graph.node("Mul", x, target))
-        tail = graph.node("Softplus", graph.node("Neg", graph.node("Abs", x)))
+        small = graph.node("Exp", graph.node("Neg", graph.node("Abs", x)))
+        tail = graph.node("Log", graph.node("Add", small, graph.constant(1.0, x.dtype)))
         return mean_node(graph, graph.node("Add", linear, tail), len(x.shape))
 
     samples = (
