@@ -83,10 +83,9 @@ Step: TypeAlias = Node | Call
 class Block:
     """A block elaborated for one set of parameters and of what its conditions read.
 
-    name: as in the spec. parameters: the compile-time arguments by name.
+    name: as in the spec. parameters: the compile-time arguments by name. defaults: those written as literals.
     params: those of the block's own nodes, and its raw ones; those of called blocks are theirs.
     nodes: how many ops it has in all, those of called blocks counted at each call.
-    raw: paths of the parameters that `param` statements declare.
     """
 
     name: str
@@ -99,6 +98,7 @@ class Block:
     sizes: tuple[str, ...]
     nodes: int
     span: Span
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

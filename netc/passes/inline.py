@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
-from netc.dims import AnyDim, substitute
+from netc.dims import AnyDim, Dim, substitute
 from netc.ir.module import Block, Call, Net, Node, Param, Path, Step, Type, Value
 from netc.ir.walk import needed
+from netc.ops.contract import Op
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ class _Frame:
         path = self.prefix + node.path if node.path is not None else None
         inputs = tuple(self.value(v) for v in node.inputs)
         params = tuple(self.param(p) for p in node.params)
-        self.nodes.append(Node(node.op, inputs, params, outputs, path, node.span))
+        op = with_sizes(node.op, self.sizes) if self.sizes else node.op
+        self.nodes.append(Node(op, inputs, params, outputs, path, node.span))
 
     def call(self, call: Call) -> None:
         block: Block = call.block
@@ -82,3 +85,22 @@ class _Frame:
         frame.run(needed(block.body, block.outputs))
         for inner, outer in zip(block.outputs, call.outputs, strict=True):
             self.values[outer] = frame.value(inner)
+
+
+def with_sizes(op: Op, sizes: Mapping[str, AnyDim]) -> Op:
+    """`op` with the named sizes in its attributes replaced by their values."""
+    changed = {}
+    for field in fields(op):  # type: ignore[arg-type]  # every registered op is a dataclass
+        held = getattr(op, field.name)
+        if (made := _with_sizes(held, sizes)) is not held:
+            changed[field.name] = made
+    return replace(op, **changed) if changed else op  # type: ignore[type-var]
+
+
+def _with_sizes(held: Any, sizes: Mapping[str, AnyDim]) -> Any:
+    if isinstance(held, Dim):
+        return substitute(held, sizes)
+    if isinstance(held, tuple):
+        made = tuple(_with_sizes(part, sizes) for part in held)
+        return held if all(a is b for a, b in zip(made, held, strict=True)) else made
+    return held

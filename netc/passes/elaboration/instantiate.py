@@ -60,7 +60,11 @@ def finish(frame: Frame, arguments: Mapping[str, Any], sizes: Mapping[str, AnyDi
         raise frame.refuse(wording_shapes.too_much(definition.span, f"`{frame.definition.name}` has too many layers", NODES))
     owned = tuple(p for p in frame.params.values() if p.owned)
     return Block(frame.definition.name, definition.doc, dict(arguments), tuple(frame.inputs), tuple(frame.body),
-                 tuple(frame.outputs), owned, tuple(sizes), nodes, definition.span)
+                 tuple(frame.outputs), owned, tuple(sizes), nodes, definition.span, _literal_defaults(definition))
+
+
+def _literal_defaults(block: tree.Block) -> dict[str, Any]:
+    return {p.name.text: p.default.value for p in block.parameters if isinstance(p.default, tree.Number | tree.Literal)}
 
 
 def declarations(block: tree.Block, role: str) -> list[tree.Declaration]:
