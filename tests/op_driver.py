@@ -18,6 +18,7 @@ from op_torch import (
     tensors,
     torch_result,
 )
+from op_traced import check_traced_gradient
 
 from netc.dims import Prover, proving, size, substitute
 from netc.ops.attributes import BadArgument, bind
@@ -219,6 +220,7 @@ GOOD = {
     "module": check_module,
     "gradient": check_gradient,
     "numeric gradient": check_numeric_gradient,
+    "traced gradient": check_traced_gradient,
     "onnx": check_onnx,
     "onnx in float64": check_onnx_float64,
     "other dtypes": check_other_dtypes,
@@ -231,7 +233,7 @@ def facets(sample: Sample) -> dict:
     """The checks that a sample asks for; without a facet, there are none of its kin either."""
     left_out = set(sample.without)
     if "gradient" in left_out:
-        left_out.add("numeric gradient")
+        left_out |= {"numeric gradient", "traced gradient"}
     if "onnx" in left_out:
         left_out |= {"free onnx", "onnx in float64", "other dtypes"}
     checks = BAD if sample.rejects else GOOD

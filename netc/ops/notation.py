@@ -3,6 +3,7 @@
 An IR value offers numpy's operators (+ - * / ** @ and comparisons), `.shape`, `.reshape(shape)`,
 `.transpose(axes)`, `.sum/.max/.mean(axis, keepdims)`, `.dtype` and slicing; the functions here take either.
 A number among the operands stands for a scalar constant of the dtype of the others, an array for a constant.
+So that an array on the left leaves the operator to it, an IR value sets `__array_ufunc__ = None`.
 """
 
 from __future__ import annotations
