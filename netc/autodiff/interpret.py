@@ -36,7 +36,8 @@ def interpret(
 
     def of(value: Value) -> Array:
         if value not in values and isinstance(value, Constant):
-            return widen(np.asarray(value.number, value.type.dtype))
+            floating = value.type.dtype.startswith("float")
+            return np.asarray(value.number, np.float64 if floating else value.type.dtype)
         return values[value]
 
     values |= {param: widen(weights[".".join(path)]) for path, param in flat.params.items()}

@@ -74,7 +74,7 @@ class RunTimeSizes:
         return self._known[atom]
 
     def _quotient(self, dim: Dim, above: str, divisor: AnyDim, negative: bool = False) -> str:
-        """Div truncates: of what may be negative, the remainder, which Mod never makes so, is taken off first."""
+        """Div truncates: what may be negative is first made divisible, by Mod, which floors."""
         below, text, enter = self._size(divisor), str(dim), self._builder.enter_size
         if negative:
             above = enter(f"{text}/whole", "Sub", above, enter(f"{text}/rest", "Mod", above, below, fmod=0))

@@ -127,7 +127,7 @@ def _umask() -> int:
 
 def _bytes(values: npt.NDArray[Any]) -> memoryview:
     little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-    return memoryview(little.reshape(-1).view(np.uint8)) if little.size else memoryview(b"")
+    return little.reshape(-1).view(np.uint8).data if little.size else memoryview(b"")
 
 
 def _write_all(descriptor: int, data: memoryview) -> None:

@@ -90,7 +90,7 @@ class FromFile:
 
 @contextmanager
 def opened_weights(path: Path, state: State) -> Iterator[FromFile]:
-    """The weights in the safetensors file at `path`: exactly those of `state`, else Refused with all misfits."""
+    """The weights in the file at `path`: exactly those of `state`, else Refused with all misfits."""
     tensors = read_header(path).tensors
     if findings := _misfits(str(path), tensors, state):
         raise Refused(*findings)
@@ -117,8 +117,11 @@ def load_weights(path: Path, state: State) -> dict[str, Array]:
 def _misfits(path: str, tensors: Mapping[str, Stored], state: State) -> list[Diagnostic]:
     missing = [name for name, param in state.items() if name not in tensors and not _is_counter(param)]
     spare = [name for name in tensors if name not in state]
-    found = [_misfit(path, name, tensors[name], param) for name, param in state.items() if name in tensors]
-    out = [d for d in found if d is not None][: wording.SHOWN]
+    found = {
+        name: _misfit(path, name, tensors[name], param) for name, param in state.items() if name in tensors
+    }
+    wrong = {name: finding for name, finding in found.items() if finding is not None}
+    out = _cut(path, list(wrong), "of another shape or dtype", wrong.__getitem__)
     out += _cut(path, missing, "missing", lambda name: wording.missing_tensor(path, name, spare))
     known = missing or state
     return out + _cut(path, spare, "not the net's", lambda name: wording.unexpected_tensor(path, name, known))

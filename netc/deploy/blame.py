@@ -1,4 +1,4 @@
-"""Turns a disagreement between a target and the interpreter into the path of the first node that causes it."""
+"""Turns a disagreement of a target with the interpreter into the path of the first node that causes it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def blame_onnx(model: OnnxModel, weights: Weights, trial: Trial, folder: Path, t
 def blame_torch(
     emitted: Emitted, located: Located, weights: Weights, trial: Trial, tolerance: float
 ) -> Blame:
-    """Compares what each module makes, and for nodes that are no module whether any call of torch made the same."""
+    """Compares what each module makes, and of nodes that are no module whether some call of torch made it."""
     watched = dict.fromkeys(".".join(n.path) for n in located.flat.nodes if n.path is not None)
     (found,) = run_emitted(emitted, [trial.inputs], tuple(watched))
     witness = _Witness(located, found, tolerance)

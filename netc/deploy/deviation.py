@@ -11,7 +11,7 @@ Array: TypeAlias = npt.NDArray[Any]
 
 
 def relative_error(truth: Array, got: Array) -> float:
-    """The largest difference over the largest true value; infinite where shapes, or what is not finite, differ."""
+    """The largest difference over the largest true value; infinite where shapes, NaN or infinities differ."""
     if truth.shape != got.shape:
         return float("inf")
     if not truth.size:

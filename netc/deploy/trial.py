@@ -30,7 +30,7 @@ class Trial:
 
 
 def trials(net: Net, flat: Flat, seed: int = 0) -> tuple[Trial, ...]:
-    """One trial a batch size. flat: the graph of everything compared, which tells what an input is used for."""
+    """One trial a batch size. flat: the graph of all that is compared; it tells what inputs are used for."""
     out = []
     for batch in BATCHES:
         sizes = chosen_sizes(net, batch)
