@@ -11,7 +11,7 @@ from netc.backends.torch_source.classes import classes_of
 from netc.backends.torch_source.draft import marker
 from netc.backends.torch_source.forward import forward_body, is_size
 from netc.backends.torch_source.literal import docstring
-from netc.backends.torch_source.render import STEP, Writer, render_class
+from netc.backends.torch_source.render import STEP, Writer, method_head, render_class
 from netc.ir.module import Net, Value
 from netc.ir.walk import needed
 
@@ -75,7 +75,7 @@ def _loss(net: Net) -> Callable[[Writer], list[str]]:
         body = forward_body(writer, block.body, wanted, (), inputs, known, f"{total}, {{{metrics}}}")
         names = ", ".join(f"{name}: torch.Tensor" for name in body.inputs)
         said = "The loss and the metrics by name." if len(net.losses) == 1 else "The sum of the losses, and the metrics by name."
-        head = [f"{STEP}def loss(self, {names}) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:",
+        head = [*method_head("loss", names, "tuple[torch.Tensor, dict[str, torch.Tensor]]"),
                 f"{STEP * 2}{docstring(said, STEP)}"]
         call = [f"{STEP * 2}{first} = self({', '.join(body.inputs[: len(block.inputs)])})"] if first else []
         return ["", *head, *call, *(STEP * 2 + line for line in body.lines)]
@@ -88,10 +88,8 @@ def _from_outputs(net: Net) -> tuple[dict[Value, str], str]:
     outputs = net.block.outputs
     inside = set(needed(net.block.body, outputs))
     wanted = (*net.losses, *(v for _, v in net.metrics))
-    allowed = {*outputs, *net.targets, *net.block.inputs}
-    for step in needed(net.block.body, wanted):
-        if step not in inside and any(v not in allowed and any(v in s.outputs for s in inside) for v in step.inputs):
-            return {}, ""
+    if inside & set(needed(net.block.body, wanted, outputs)):
+        return {}, ""
     names = {v: v.hint or f"output{i}" for i, v in enumerate(outputs)}
     taken = {v.hint for v in (*net.block.inputs, *net.targets)}
     if len(set(names.values())) != len(outputs) or taken & set(names.values()):

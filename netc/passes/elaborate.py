@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import lcm
 from typing import Any
 
@@ -88,7 +89,9 @@ def _elaborate(program: Program, name: str, settings: dict[str, Any], session: S
         elaborate_body(frame, definition.tree.body)
     if session.found:
         return None
+    arguments = {k: arguments[k] for k in known}
     block = finish(frame, arguments, {n: size(n, session.multiples.get(n, 1)) for n in free})
+    block = replace(block, doc=block.doc or program.doc)
     constraints = tuple(learnt[n] for n in free if n in learnt)
     return Net(name, block, tuple(frame.targets), tuple(frame.losses), tuple(frame.metrics), constraints, tuple(free))
 

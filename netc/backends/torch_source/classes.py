@@ -17,7 +17,7 @@ from netc.backends.torch_source.draft import (
     value_for,
 )
 from netc.backends.torch_source.literal import literal
-from netc.dims import Dim, Shape, show, substitute
+from netc.dims import Dim, Shape, ceil_divide, show, substitute
 from netc.ir.module import Block, Call, Node, Param, Path, Value, blocks
 from netc.ops.code import Code, Keyword
 
@@ -263,8 +263,8 @@ def _relations(name: str, held: Sequence[int], values: Sequence[int]) -> Iterato
     more = values[0] - held[0]
     yield f"{name} {'+' if more > 0 else '-'} {abs(more)}", more != 0 and all(
         v == h + more for v, h in zip(values, held, strict=True))
-    part = held[0] // values[0] if values[0] else 0
-    yield f"{name} // {part}", part > 1 and all(v == h // part for v, h in zip(values, held, strict=True))
+    for part in range(2, 9):
+        yield f"{name} // {part}", all(v == h // part for v, h in zip(values, held, strict=True))
 
 
 def _new(made: Class, values: tuple[Any, ...], name: str, owner: str) -> str:
@@ -305,7 +305,7 @@ def shape_text(made: Class, position: Callable[[Block], Shape]) -> str:
         elif len(texts) == 1:
             parts.append(str(dim))
         else:
-            parts.append(_related(made, values) or "_")
+            parts.append(_related(made, values) or _divided(made, values) or "_")
     return show(tuple(parts))  # type: ignore[arg-type]
 
 
@@ -320,6 +320,20 @@ def _related(made: Class, values: tuple[Any, ...]) -> str | None:
     return None
 
 
+def _divided(made: Class, values: tuple[Any, ...]) -> str | None:
+    """A size over an argument, such as a stride that differs between members: H//stride."""
+    for name in made.block.sizes:
+        held = [m.given.get(name) for m in made.members]
+        for argument in made.arguments:
+            if any(type(k) is not int or k < 1 for k in argument.column):
+                continue
+            if all(v == h // k for v, h, k in zip(values, held, argument.column, strict=True)):
+                return f"{name}//{argument.name}"
+            if all(v == ceil_divide(h, k) for v, h, k in zip(values, held, argument.column, strict=True)):
+                return f"ceil({name}/{argument.name})"
+    return None
+
+
 # -- names --------------------------------------------------------------------------------------------
 
 
@@ -330,23 +344,27 @@ def _name(classes: Classes) -> None:
     for made in classes.order:
         by_name.setdefault(made.block.name, []).append(made)
     for name, variants in by_name.items():
-        plain = min(variants, key=lambda c: len(list(_paths(classes, c))))
+        plain = min(variants, key=lambda c: len(_paths(c)))
         taken.add(name)
-        held = set(_paths(classes, plain))
         for made in variants:
             if made is plain:
                 continue
-            extra = next((p[0] for p in _paths(classes, made) if p not in held), "")
-            camel = "".join(part.capitalize() for part in extra.replace("-", "_").split("_"))
+            camel = _addition(classes, plain, made)
             candidate, n = name + camel, 2
-            while candidate in taken or not camel and candidate == name:
+            while candidate in taken:
                 candidate, n = f"{name}{camel}{n}", n + 1
             taken.add(candidate)
             made.name = candidate
 
 
-def _paths(classes: Classes, made: Class) -> Iterator[Path]:
-    for step in made.block.body:
-        if step.path is not None and constructor(step) is not None:
-            yield step.path
+def _addition(classes: Classes, plain: Class, made: Class) -> str:
+    """What a variant has and the plain one lacks: a child, else a function."""
+    held = {p[0] for p in _paths(plain)}
+    extra = next((p[0] for p in _paths(made) if p[0] not in held and not p[0].isdigit()), "")
+    functions = {type(s.op) for s in plain.block.body if isinstance(s, Node)}
+    function = next((s.op.name for s in made.block.body if isinstance(s, Node) and s.path is None and type(s.op) not in functions), "")
+    return "".join(part.capitalize() for part in (extra or function).replace("-", "_").split("_"))
 
+
+def _paths(made: Class) -> list[Path]:
+    return [s.path for s in made.block.body if s.path is not None and constructor(s) is not None]

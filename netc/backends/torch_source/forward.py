@@ -34,12 +34,13 @@ class Body:
 
 @dataclass(frozen=True)
 class Unit:
-    """One line to be: `code` over markers; infix binds looser than a call."""
+    """One line to be: `code` over markers; infix binds looser than a call; large has a line of its own."""
 
     code: str
     operands: tuple[Value, ...]
     outputs: tuple[Value, ...]
     infix: bool = False
+    large: bool = False
 
 
 @dataclass
@@ -76,9 +77,7 @@ def forward_body(writer: Writer, body: Sequence[Step], outputs: Sequence[Value],
     block = writer.made.block
     inputs = block.inputs if inputs is None else inputs
     draft = writer.classes.drafts[block]
-    units = list(_units(writer, needed(body, outputs)))
-    given = set(known or ())
-    units = [u for u in units if not all(v in given for v in u.outputs)]
+    units = _units(writer, needed(body, outputs, known or ()))
     text = returned if returned is not None else ", ".join(marker(draft.index[v]) for v in outputs)
     units.append(Unit(text, tuple(outputs), ()))
     names = Names({i: v for v, i in draft.index.items()}, _last_uses(units),
@@ -88,7 +87,7 @@ def forward_body(writer: Writer, body: Sequence[Step], outputs: Sequence[Value],
     for value, name in (known or {}).items():
         names.of[value] = name
         names.held[name] = value
-    lines = _lines(writer, units, names)
+    lines = _lines(writer, units, names, returned is None)
     sizes = _sizes(block, inputs, names, lines)
     return Body(tuple(names.of[v] for v in inputs), (*guard_lines(guard, names, inputs), *sizes, *lines))
 
@@ -105,31 +104,34 @@ def _last_uses(units: Sequence[Unit]) -> dict[Value, int]:
     return last
 
 
-def _lines(writer: Writer, units: Sequence[Unit], names: Names) -> list[str]:
+def _lines(writer: Writer, units: Sequence[Unit], names: Names, returns: bool) -> list[str]:
     uses = Counter(v for unit in units for v in unit.operands)
     lines: list[str] = []
     for i, unit in enumerate(units):
         final = i == len(units) - 1
         text, depth = _fill(unit, names)
-        if names.waiting and _too_wide(unit, text, depth, final):
+        if names.waiting and (unit.large or _too_wide(unit, text, depth, final)):
             _flush(writer, names, lines, i)
             text, depth = _fill(unit, names)
         names.waiting.clear()
         if final:
-            lines.append(f"return {text}")
+            lines.append(f"return {text}" + _comment(writer, unit.operands if returns else ()))
             break
         following = units[i + 1]
         single = len(unit.outputs) == 1 and uses[unit.outputs[0]] == 1 and unit.outputs[0] in following.operands
-        if single and _joins(unit.outputs[0], following):
+        if single and _joins(unit, following):
             names.waiting[unit.outputs[0]] = (text, unit.infix, depth)
             continue
         _assign(writer, names, lines, unit.outputs, text, i, _fallback(unit, names))
     return lines
 
 
-def _joins(value: Value, following: Unit) -> bool:
-    """Whether a value may stand within the expression that uses it: it has no name of its own."""
-    return not value.hint or not following.outputs or following.outputs[0].hint == value.hint
+def _joins(unit: Unit, following: Unit) -> bool:
+    """Whether a value may stand within the expression that uses it: it has no name of its own there."""
+    value = unit.outputs[0]
+    if not following.outputs:
+        return True
+    return not unit.large and (not value.hint or following.outputs[0].hint == value.hint)
 
 
 def _too_wide(unit: Unit, text: str, depth: int, final: bool) -> bool:
@@ -153,8 +155,13 @@ def _flush(writer: Writer, names: Names, lines: list[str], now: int) -> None:
 def _assign(writer: Writer, names: Names, lines: list[str], outputs: tuple[Value, ...], text: str, now: int,
             fallback: str) -> None:
     targets = ", ".join(names.bind(v, now, fallback) for v in outputs)
-    shapes = ", ".join(dict.fromkeys(writer.shape(v) for v in outputs))
-    lines.append(f"{targets} = {text}  # {shapes}")
+    lines.append(f"{targets} = {text}{_comment(writer, outputs)}")
+
+
+def _comment(writer: Writer, values: Sequence[Value]) -> str:
+    """The shapes of values, each once; a number needs none."""
+    shapes = [s for s in dict.fromkeys(writer.shape(v) for v in values) if s != "[]"]
+    return f"  # {', '.join(shapes)}" if shapes else ""
 
 
 def _fill(unit: Unit, names: Names) -> tuple[str, int]:
@@ -206,7 +213,8 @@ def _units(writer: Writer, steps: Sequence[Step]) -> list[Unit]:
         run = steps[i : i + count]
         skip = count - 1
         inputs = ", ".join(marker(draft.index[v]) for v in run[0].inputs)
-        units.append(Unit(f"{child(draft.children, path)}({inputs})", run[0].inputs, run[-1].outputs))
+        units.append(Unit(f"{child(draft.children, path)}({inputs})", run[0].inputs, run[-1].outputs,
+                          large=isinstance(step, Call) or count > 1))
     return units
 
 

@@ -95,9 +95,8 @@ def _stored(writer: Writer) -> list[str]:
 
 
 def _constructor(writer: Writer, lines: Sequence[str]) -> list[str]:
-    arguments = ["self", *_signature(writer.made)]
-    head = f"{STEP}def __init__({', '.join(arguments)}) -> None:"
-    return [head, *(STEP * 2 + line if line else "" for line in lines)]
+    head = method_head("__init__", ", ".join(_signature(writer.made)), "None")
+    return [*head, *(STEP * 2 + line if line else "" for line in lines)]
 
 
 def _signature(made: Class) -> list[str]:
@@ -237,4 +236,11 @@ def _call_text(writer: Writer, locate: Callable[[Block], Call], owner: str) -> s
 def _forward(writer: Writer, body: Body) -> list[str]:
     inputs = ", ".join(f"{name}: torch.Tensor" for name in body.inputs)
     result = "torch.Tensor" if len(writer.made.block.outputs) == 1 else f"tuple[{', '.join(['torch.Tensor'] * len(writer.made.block.outputs))}]"
-    return [f"{STEP}def forward(self, {inputs}) -> {result}:", *(STEP * 2 + line for line in body.lines)]
+    return [*method_head("forward", inputs, result), *(STEP * 2 + line for line in body.lines)]
+
+
+def method_head(name: str, arguments: str, result: str) -> list[str]:
+    """The first line of a method, or three where it is long."""
+    every = f"self, {arguments}" if arguments else "self"
+    line = f"{STEP}def {name}({every}) -> {result}:"
+    return [line] if len(line) <= WIDTH else [f"{STEP}def {name}(", f"{STEP * 2}{every}", f"{STEP}) -> {result}:"]

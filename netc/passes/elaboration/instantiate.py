@@ -96,7 +96,8 @@ def _arguments(frame: Frame, layer: BlockLayer, site: Site) -> dict[str, Any]:
     for parameter in parameters:
         if parameter.name.text not in given and parameter.default is None:
             raise frame.refuse(wording_names.missing_argument(site.span, site.name, parameter.name.text, ""))
-    return with_defaults(outside, site.name, parameters, given)
+    bound = with_defaults(outside, site.name, parameters, given)
+    return {p.name.text: bound[p.name.text] for p in parameters}
 
 
 # -- sizes --------------------------------------------------------------------------------------------

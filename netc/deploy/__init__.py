@@ -1,0 +1,1 @@
+"""Runs, compares and measures exported graphs (the only room that imports onnxruntime)."""
