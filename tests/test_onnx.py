@@ -1,4 +1,4 @@
-"""The ONNX files: right by the checker, run by onnxruntime as torch runs the same layers, named as the spec."""
+"""The ONNX files: right by the checker, run by onnxruntime as torch runs the layers, named as the spec."""
 
 import json
 import subprocess
@@ -31,10 +31,10 @@ torch.set_num_threads(1)
 N, H, W, T = size("N"), size("H"), size("W"), size("T")
 
 
-def small(side=size("H", 4)):
+def small():
     """A convolutional net with a head that only the loss needs."""
     hand = Hand()
-    image, label = hand.input("image", "float32", N, 3, side, 8), hand.input("label", "int64", N)
+    image, label = hand.input("image", "float32", N, 3, size("H", 4), 8), hand.input("label", "int64", N)
     y = hand.apply("Conv2d", image, path="stem.conv1", out_channels=8, kernel_size=3, stride=2, padding=1)
     y = hand.apply("BatchNorm2d", y, path="stem.bn1")
     y = hand.apply("relu", y)
@@ -236,7 +236,7 @@ def test_a_size_that_no_input_tells_is_refused():
     net = hand.net(
         "Hidden", hand.apply("expand", one, sizes=[N, H]), hand.apply("relu", x), free=("N", "H", "W")
     )
-    with pytest.raises(Refused, match="E0710.*H"):
+    with pytest.raises(Refused, match=r"E0710.*H"):
         to_onnx(net)
 
 

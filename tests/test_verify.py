@@ -153,8 +153,10 @@ def test_swapped_outputs_are_found_although_each_node_agrees():
 
 @pytest.mark.parametrize(
     ("right", "wrong", "why"),
-    [("import torch\n", "import netc\nimport torch\n", "netc"), ("self.fc =", "self.fcc = self.fc =", "fcc"),
-     ("self.aux = nn.Linear(4, 3)", "self.aux = nn.Linear(4, 2)", "aux.weight"), ("class Small", "class Smal", "Small")],
+    [("import torch\n", "import netc\nimport torch\n", "netc"),
+     ("self.fc =", "self.fcc = self.fc =", "fcc"),
+     ("self.aux = nn.Linear(4, 3)", "self.aux = nn.Linear(4, 2)", "aux.weight"),
+     ("class Small", "class Smal", "Small")],
 )  # fmt: skip
 def test_a_module_that_does_not_run_by_itself_is_refused(right, wrong, why):
     with pytest.raises(Refused, match=f"(?s)E0711.*{why}"):
@@ -201,7 +203,7 @@ def test_random_statistics_are_not_those_of_a_fresh_net():
 
 
 def test_a_provider_that_does_not_run_is_refused(tmp_path, monkeypatch):
-    with pytest.raises(Refused, match="E0709.*NoSuchProvider"):
+    with pytest.raises(Refused, match=r"E0709.*NoSuchProvider"):
         start(tmp_path / "a.onnx", "NoSuchProvider")
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
 
@@ -213,7 +215,7 @@ def test_a_provider_that_does_not_run_is_refused(tmp_path, monkeypatch):
             return ["CPUExecutionProvider"]
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", Fallen)
-    with pytest.raises(Refused, match="E0709.*runs the model with CPUExecutionProvider"):
+    with pytest.raises(Refused, match=r"E0709.*runs the model with CPUExecutionProvider"):
         start(tmp_path / "a.onnx", "CUDAExecutionProvider")
 
 

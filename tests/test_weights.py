@@ -1,4 +1,4 @@
-"""Weights: drawn alike everywhere, read strictly, written so that safetensors reads them, never over a stranger's."""
+"""Weights: drawn alike everywhere, read strictly, written for all to read, never over a stranger's file."""
 
 import json
 import os
@@ -18,6 +18,7 @@ from netc.backends.onnx_file import write_onnx
 from netc.backends.output import SMALL, write_output, written_by_netc
 from netc.backends.safetensors_file import read_header
 from netc.backends.to_onnx import to_onnx
+from netc.backends.to_torch import to_torch
 from netc.backends.weights import Drawn, load_weights, opened_weights, write_safetensors
 from netc.diagnostics import Refused
 from netc.dims import size
@@ -216,8 +217,8 @@ def damaged(data, how):
     return struct.pack("<Q", len(text)) + text + data[8 + length :]
 
 
-HOWS = ("truncated", "longer", "empty", "endless header", "not JSON", "deep JSON", "a list", "twice", "overlap", "shape",
-        "negative", "huge", "float offsets", "dtype", "fields", "metadata")  # fmt: skip
+HOWS = ("truncated", "longer", "empty", "endless header", "not JSON", "deep JSON", "a list", "twice",
+        "overlap", "shape", "negative", "huge", "float offsets", "dtype", "fields", "metadata")  # fmt: skip
 
 
 @pytest.mark.parametrize("how", HOWS)
@@ -272,7 +273,7 @@ def test_two_writings_are_the_same_to_the_byte(table, tmp_path):
 
 
 def test_weights_are_copied_into_onnx(tmp_path):
-    """Tensors large and small, in another order than the file's, from a file that then is overwritten itself."""
+    """Tensors large and small, from a file that is then overwritten itself."""
     hand = Hand()
     x = hand.input("x", "float32", 2, 300)
     x = hand.apply("Linear", x, path="wide", out_features=400)
@@ -291,8 +292,7 @@ def test_weights_are_copied_into_onnx(tmp_path):
     )
 
 
-def test_without_copy_file_range_the_bytes_are_the_same(table, stored, tmp_path, monkeypatch):
-    path, _ = stored
+def test_without_copy_file_range_the_bytes_are_the_same(tmp_path, monkeypatch):
     big = {"w": param((500, 500), Init("normal", 0.0, 1.0))}
     write_safetensors(tmp_path / "big", big, Drawn(big), "{}")
     monkeypatch.delattr(os, "copy_file_range")
@@ -318,9 +318,9 @@ def test_netcs_own_files_are_known(table, tmp_path):
     net = hand.net("One", hand.apply("relu", hand.input("x", "float32", 2)))
     write_onnx(tmp_path / "a.onnx", to_onnx(net), Drawn({}))
     write_safetensors(tmp_path / "a.safetensors", table, Drawn(table), "{}")
-    (tmp_path / "a.py").write_text("# -*- coding: utf-8 -*-\n# Written by netc 0.1\n")
+    (tmp_path / "a.py").write_text(to_torch(net))
     assert all(written_by_netc(tmp_path / f"a.{kind}") for kind in ("onnx", "safetensors", "py"))
-    (tmp_path / "b.py").write_text("x = 1\n\n# Written by netc 0.1\n")
+    (tmp_path / "b.py").write_text("x = 1\n\n# Emitted by netc 0.1\n")
     assert not written_by_netc(tmp_path / "b.py")
 
 
@@ -334,7 +334,7 @@ def test_a_failure_leaves_the_old_file_and_no_other(table, tmp_path):
         sink.flush()
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(Refused, match="E0708.*No space left"):
+    with pytest.raises(Refused, match=r"E0708.*No space left"):
         write_output(path, fail)
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
 

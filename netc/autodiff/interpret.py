@@ -11,7 +11,7 @@ import numpy.typing as npt
 from netc.diagnostics import Refused
 from netc.diagnostics.wording_weights import misfit_input
 from netc.dims import Dim, Size, substitute
-from netc.ir.module import Constant, Value
+from netc.ir.module import Constant, Param, Value
 from netc.passes.inline import Flat
 from netc.passes.locate import resized
 
@@ -30,17 +30,15 @@ def interpret(
     read = {value for node in flat.nodes for value in node.inputs} | set(flat.outputs)
     given = [value for value in flat.inputs if value in read or value.hint in inputs]
     sizes = free_sizes(given, inputs)
-    values: dict[Value, Array] = {value: widen(inputs[value.hint]) for value in given}
+    values = {value: widen(inputs[value.hint]) for value in given}
     last = {value: i for i, node in enumerate(flat.nodes) for value in node.inputs}
     last |= dict.fromkeys(flat.outputs, len(flat.nodes))
 
     def of(value: Value) -> Array:
-        if value not in values and isinstance(value, Constant):
-            floating = value.type.dtype.startswith("float")
-            return np.asarray(value.number, np.float64 if floating else value.type.dtype)
-        return values[value]
+        if isinstance(value, Constant):
+            return _number(value)
+        return widen(weights[".".join(value.path)]) if isinstance(value, Param) else values[value]
 
-    values |= {param: widen(weights[".".join(path)]) for path, param in flat.params.items()}
     for i, node in enumerate(flat.nodes):
         operands = tuple(of(v) for v in (*node.inputs, *node.params))
         made = resized(node.op, sizes).forward(*operands)
@@ -52,6 +50,12 @@ def interpret(
             if last.get(value, i) <= i:
                 values.pop(value, None)
     return tuple(of(v) for v in flat.outputs)
+
+
+def _number(constant: Constant) -> Array:
+    """What the spec says, unrounded, as no target has it."""
+    floating = constant.type.dtype.startswith("float")
+    return np.asarray(constant.number, np.float64 if floating else constant.type.dtype)
 
 
 def widen(values: Array) -> Array:
