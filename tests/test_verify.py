@@ -139,6 +139,30 @@ def test_a_broken_module_is_named(right, wrong, path):
     assert set(report.blames) == {"torch"} and report.blames["torch"].path == path
 
 
+def test_a_graph_that_does_not_run_is_blamed_on_the_node_whose_shape_is_wrong(monkeypatch):
+    """More features than the next layer takes: onnxruntime names the layer that breaks, not the one at fault."""
+    monkeypatch.setattr(
+        OPS["global_avg_pool"], "onnx", lambda self, graph, x: graph.node("Flatten", x, axis=1)
+    )
+    report = verify(small(), SOURCE, "Small")
+    assert report.blames["onnx"].path == "global_avg_pool" and "E07" not in report.blames["onnx"].note
+    assert "fc" in report.blames["onnx"].note and report.worst("onnx") == np.inf
+
+
+def test_a_node_that_no_runtime_knows_is_blamed_itself(monkeypatch):
+    monkeypatch.setattr(OPS["max_pool2d"], "onnx", lambda self, graph, x: graph.node("NoSuchNode", x))
+    assert verify(small(), SOURCE, "Small").blames["onnx"].path == "max_pool2d"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "path"),
+    [(".mean((2, 3))", ".flatten(1)", "global_avg_pool"), ("F.max_pool2d", "F.max_pool3d", "max_pool2d")],
+)
+def test_a_module_that_fails_on_the_way_is_named(right, wrong, path):
+    report = verify(small(), SOURCE.replace(right, wrong), "Small")
+    assert report.blames["torch"].path == path and "Error" in report.blames["torch"].note
+
+
 def test_swapped_outputs_are_found_although_each_node_agrees():
     hand = Hand()
     x = hand.input("x", "float32", N, 4)

@@ -135,15 +135,17 @@ class _Emitter:
         return {name: param for name, param in named.items() if name in read}
 
 
-def with_outputs(model: OnnxModel) -> OnnxModel:
-    """`model` where what each node makes is an output, too."""
+def with_outputs(model: OnnxModel, count: int | None = None) -> OnnxModel:
+    """The first `count` nodes of `model` (all unless told otherwise), where what each makes is an output."""
     proto = protobuf().ModelProto()
     proto.CopyFrom(model.proto)
-    there = {value.name for part in (proto.graph.output, proto.graph.input) for value in part}
-    there |= set(model.parameters)
+    del proto.graph.output[:]
+    if count is not None:
+        del proto.graph.node[count:]
+    there = {name for node in proto.graph.node for name in node.output}
     for node, names in zip(model.located.flat.nodes, model.made, strict=True):
         for value, name in zip(node.outputs, names, strict=True):
-            if name not in there:
-                there.add(name)
+            if name in there:
+                there.remove(name)
                 describe_value(proto.graph.output.add(), name, value.type.dtype, None)
     return replace(model, proto=proto)

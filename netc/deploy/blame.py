@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,9 +16,12 @@ from netc.deploy.deviation import relative_error
 from netc.deploy.isolated import Emitted, run_emitted
 from netc.deploy.runtime import outputs_of, start
 from netc.deploy.trial import Trial
+from netc.diagnostics import Refused
 from netc.passes.locate import Located
 
 Weights: TypeAlias = Mapping[str, Array]
+ALONE = "each node agrees by itself: onnxruntime's optimisation of the graph as a whole deviates"
+TOGETHER = "each node agrees by itself: the module puts them together in another way"
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,14 @@ class Blame:
 
 
 def blame_onnx(model: OnnxModel, weights: Weights, trial: Trial, folder: Path, tolerance: float) -> Blame:
-    """Compares what each node of the graph makes."""
-    path = folder / "watched.onnx"
-    write_onnx(path, with_outputs(model), Held(weights), force=True)
-    session = start(path)
-    names = [o.name for o in session.get_outputs()]
-    found = dict(zip(names, outputs_of(session, path, trial.inputs), strict=True))
+    """Compares what each node of the graph makes; of a graph that does not run, as far as it does."""
+    run = partial(_made, model, weights, trial, folder / "watched.onnx")
+    last = Blame("", float("nan"), ALONE)
+    found = run(len(model.proto.graph.node))
+    if found is None:
+        runs = _most(lambda count: run(count) is not None, len(model.proto.graph.node))
+        found = (run(runs) or {}) if runs else {}
+        last = Blame(model.proto.graph.node[runs].name, float("inf"))
     first: list[Blame] = []
 
     def watch(index: int, operands: Arrays, outputs: Arrays) -> None:
@@ -44,8 +50,29 @@ def blame_onnx(model: OnnxModel, weights: Weights, trial: Trial, folder: Path, t
                 first.append(Blame(model.located.place(index), error))
 
     interpret(model.located.flat, trial.inputs, weights, watch)
-    note = "each node agrees by itself: onnxruntime's optimisation of the graph as a whole deviates"
-    return first[0] if first else Blame("", float("nan"), note)
+    return first[0] if first else last
+
+
+def _made(
+    model: OnnxModel, weights: Weights, trial: Trial, path: Path, count: int
+) -> dict[str, Array] | None:
+    """What the first `count` nodes make, by name; None where onnxruntime cannot run them."""
+    try:
+        write_onnx(path, with_outputs(model, count), Held(weights), force=True)
+        session = start(path)
+        names = [o.name for o in session.get_outputs()]
+        return dict(zip(names, outputs_of(session, path, trial.inputs), strict=True))
+    except Refused:
+        return None
+
+
+def _most(works: Callable[[int], bool], fails: int) -> int:
+    """The greatest number below `fails`, which does not work, that works; 0 counts as working."""
+    low, high = 0, fails
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if works(middle) else (low, middle)
+    return low
 
 
 def blame_torch(
@@ -56,8 +83,7 @@ def blame_torch(
     (found,) = run_emitted(emitted, [trial.inputs], tuple(watched))
     witness = _Witness(located, found, tolerance)
     interpret(located.flat, trial.inputs, weights, witness.watch)
-    note = "each node agrees by itself: the module puts them together in another way"
-    return witness.blamed[0] if witness.blamed else Blame("", float("nan"), note)
+    return witness.blamed[0] if witness.blamed else Blame("", float("nan"), TOGETHER)
 
 
 @dataclass

@@ -17,14 +17,12 @@ CPU = "CPUExecutionProvider"
 QUIET = 3  # errors only
 
 
-def start(path: Path, provider: str = CPU, optimise: bool = True) -> Any:
+def start(path: Path, provider: str = CPU) -> Any:
     """A session for the model at `path` on `provider`; Refused where onnxruntime would run it elsewhere."""
     if provider not in (available := ort.get_available_providers()):
         raise Refused(provider_missing(provider, available))
     options = ort.SessionOptions()
     options.log_severity_level = QUIET
-    if not optimise:
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = ort.InferenceSession(str(path), options, list(dict.fromkeys((provider, CPU))))
     except Exception as error:  # onnxruntime's exceptions have no base class of their own

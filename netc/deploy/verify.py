@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
@@ -18,6 +18,7 @@ from netc.deploy.deviation import relative_error
 from netc.deploy.isolated import Emitted, run_emitted
 from netc.deploy.runtime import outputs_of, start
 from netc.deploy.trial import Trial, random_weights, trials
+from netc.diagnostics import Refused
 from netc.ir.module import Net, Value
 from netc.passes.initial import state
 from netc.passes.locate import Located, locate
@@ -103,10 +104,13 @@ def verify(
 
 def _report(bench: _Bench) -> Report:
     truths = [_interpreted(bench, trial) for trial in bench.trials]
-    found = {
-        "torch": run_emitted(bench.emitted, [t.inputs for t in bench.trials]),
-        "onnx": _run_onnx(bench),
-    }
+    found: dict[str, Sequence[Results]] = {}
+    failures: dict[str, Refused] = {}
+    for target, run in (("torch", _run_torch), ("onnx", _run_onnx)):
+        try:
+            found[target] = run(bench)
+        except Refused as refused:
+            found[target], failures[target] = [{}] * len(bench.trials), refused
     compared = tuple(
         Compared(target, _shown(bench.net, key), trial.sizes, _error(truth[key], results, key))
         for target, runs in found.items()
@@ -114,7 +118,8 @@ def _report(bench: _Bench) -> Report:
         for key in truth
         if target == "torch" or key.startswith("output/")
     )
-    blames = {t: _blame(bench, t) for t in found if any(_fails(bench, c) for c in compared if c.target == t)}
+    deviating = dict.fromkeys(c.target for c in compared if not c.error <= bench.tolerance)
+    blames = {target: _blame(bench, target, failures.get(target)) for target in deviating}
     return Report(bench.net.name, bench.tolerance, compared, blames)
 
 
@@ -136,6 +141,10 @@ def _interpreted(bench: _Bench, trial: Trial) -> dict[str, Array]:
     return out
 
 
+def _run_torch(bench: _Bench) -> list[dict[str, Array]]:
+    return run_emitted(bench.emitted, [trial.inputs for trial in bench.trials])
+
+
 def _run_onnx(bench: _Bench) -> list[dict[str, Array]]:
     session = start(bench.onnx)
     runs = [outputs_of(session, bench.onnx, trial.inputs) for trial in bench.trials]
@@ -153,12 +162,15 @@ def _shown(net: Net, key: str) -> str:
     return f"output {net.block.outputs[int(name)].hint or int(name) + 1}"
 
 
-def _fails(bench: _Bench, compared: Compared) -> bool:
-    return not compared.error <= bench.tolerance
-
-
-def _blame(bench: _Bench, target: str) -> Blame:
+def _blame(bench: _Bench, target: str, failure: Refused | None) -> Blame:
+    """Where a target deviates. failure: why it did not run; raised again where no node is to blame."""
     trial = bench.trials[0]
     if target == "torch":
-        return blame_torch(bench.emitted, bench.located, bench.weights, trial, bench.tolerance)
-    return blame_onnx(bench.model, bench.weights, trial, bench.emitted.folder, bench.tolerance)
+        blame = blame_torch(bench.emitted, bench.located, bench.weights, trial, bench.tolerance)
+    else:
+        blame = blame_onnx(bench.model, bench.weights, trial, bench.emitted.folder, bench.tolerance)
+    if failure is None:
+        return blame
+    if not blame.path:
+        raise failure
+    return replace(blame, note=failure.diagnostics[0].message)
