@@ -15,7 +15,7 @@ from netc.backends.torch_source.render import STEP, Writer, method_head, render_
 from netc.ir.module import Net, Value
 from netc.ir.walk import needed
 
-MARKER: Final = "# Emitted by netc"
+MARKER: Final = "# Written by netc"
 
 
 def to_torch(net: Net) -> str:

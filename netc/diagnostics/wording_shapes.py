@@ -116,8 +116,13 @@ def loss_not_scalar(span: Span, role: str, shape: str) -> Diagnostic:
     return Diagnostic("E0411", f"a {role} is a single number, but this has shape {shape}", span, help="reduce it: `mean(...)`")
 
 
-def cannot_be_dynamic(name: str, span: Span | None, why: str, notes: tuple[Note, ...]) -> Diagnostic:
-    return Diagnostic("E0412", f"{name} cannot be dynamic: {why}", span, notes)
+def cannot_be_dynamic(names: Sequence[str], cause: Diagnostic) -> Diagnostic:
+    """What pins an axis: the finding that freeing it brings about."""
+    if cause.code == "E0413":
+        return cause
+    listed = " and ".join(names)
+    return Diagnostic("E0412", f"{listed} cannot be dynamic: {cause.message}", cause.span, cause.notes,
+                      f"with fixed sizes this line is right; leave out --dynamic, or {cause.help}" if cause.help else None)
 
 
 def no_such_axis(name: str, known: Sequence[str]) -> Diagnostic:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from netc.diagnostics.diagnostic import Diagnostic, Note
 from netc.diagnostics.source import Span
 from netc.diagnostics.wording import nearest
 
-SHOWN = 20  # names a message lists before it only counts
+SHOWN = 20  # names a report lists before it only counts
+COMPARED = 1000  # names among which the nearest is sought, as a file may hold any number
 
 
 def shown_shape(shape: Iterable[object]) -> str:
@@ -20,7 +22,7 @@ def unreadable_weights(path: str, why: str) -> Diagnostic:
 
 
 def missing_tensor(path: str, name: str, spare: Iterable[str]) -> Diagnostic:
-    near = nearest(name, spare)
+    near = nearest(name, islice(spare, COMPARED))
     return Diagnostic(
         "E0702",
         f"{path} has no tensor `{name}`",
@@ -29,7 +31,7 @@ def missing_tensor(path: str, name: str, spare: Iterable[str]) -> Diagnostic:
 
 
 def unexpected_tensor(path: str, name: str, known: Iterable[str]) -> Diagnostic:
-    near = nearest(name, known)
+    near = nearest(name, islice(known, COMPARED))
     return Diagnostic(
         "E0703",
         f"{path} has a tensor `{name}`, but the net has no parameter of that name",

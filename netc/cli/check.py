@@ -1,0 +1,49 @@
+"""netc check: everything that is wrong with specs."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from netc.cli import options
+from netc.cli.report import print_findings, say
+from netc.diagnostics import Refused
+
+
+@click.command("check")
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@options.net
+@options.settings
+@options.dynamic
+@options.form
+def command(specs: tuple[str, ...], net_name: str | None, sets: tuple[str, ...], dynamic: str | None, format: str) -> None:
+    """Check specs: names, types, shapes and the training recipe.
+
+    Takes every net of each file, or the one that --net names. All independent mistakes are reported in
+    one run, with the line, what is wrong and what to write instead. `-` reads standard input.
+
+    Exit status: 0 where all is well, 1 where something was found, 2 for wrong usage.
+
+    \b
+    netc check specs/resnet.net
+    netc check specs/*.net --format json
+    """
+    from netc.passes.check import check
+
+    settings, recipe = options.given_settings(sets)
+    found = []
+    for path in specs:
+        try:
+            program = options.read_program(path)
+            names = [options.chosen(program, net_name)] if net_name else None
+            found += check(program, names, settings, options.axes(dynamic), recipe)
+            if not program.nets and not found:
+                say(f"{path} has no nets: its blocks were read, their shapes are checked where a net uses them")
+        except Refused as refused:
+            found += refused.diagnostics
+    if found or format == "json":
+        print_findings(found, "json" if format == "json" else "text")
+    else:
+        say(f"{len(specs)} spec{'s' * (len(specs) != 1)} checked: no mistakes found")
+    sys.exit(1 if found else 0)

@@ -1,0 +1,77 @@
+"""netc compile: PyTorch source, an ONNX file and the weights."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import click
+
+from netc.cli import options
+from netc.cli.report import say
+from netc.diagnostics import Refused
+from netc.diagnostics.wording_weights import not_ours
+from netc.ir.module import Net
+
+
+@click.command("compile")
+@options.spec
+@options.net
+@click.option("--target", type=click.Choice(["torch", "onnx", "all"]), default="all", show_default=True, help="What to write.")
+@click.option("-o", "--output", metavar="DIR", default=".", show_default=True, help="The folder to write to.")
+@options.settings
+@options.dynamic
+@options.opset
+@click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="Take the weights from this safetensors file; every name must fit.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Draw the weights from this seed, where no file is given.")
+@options.force
+@options.form
+def command(spec: str, net_name: str | None, target: str, output: str, sets: tuple[str, ...], dynamic: str | None,
+            opset: int, weights: Path | None, seed: int, force: bool, format: str) -> None:
+    """Compile a net NAME to name.py, name.onnx and name.safetensors, in --output.
+
+    The source reads as if a careful person wrote it and needs only PyTorch. The ONNX file and the
+    safetensors file hold the same weights, named by their paths in the spec: those of --weights, or
+    drawn from the spec's distributions by --seed. Sizes that the spec leaves free, such as the batch,
+    stay free in the ONNX file; --dynamic frees others where that can be proved to work.
+
+    The same input gives the same bytes. Files that netc did not write are not overwritten without --force.
+
+    \b
+    netc compile specs/resnet.net --net ResNet50 -o out
+    netc compile specs/resnet.net --net ResNet50 --target onnx --weights resnet50.safetensors --dynamic H,W
+    """
+    _, net = options.read_net(spec, net_name, sets, dynamic)
+    written = write_net(net, Path(output), target, opset, weights, seed, force)
+    for path in written:
+        say(f"wrote {path} ({path.stat().st_size:,} bytes)")
+
+
+def write_net(net: Net, folder: Path, target: str, opset: int, weights: Path | None, seed: int, force: bool) -> list[Path]:
+    """Writes the files of `target`; gives their paths."""
+    from netc.backends.describe import describe
+    from netc.backends.output import write_output, written_by_netc
+    from netc.backends.weights import Drawn, opened_weights, write_safetensors
+    from netc.passes.elaboration.naming import snake_case
+    from netc.passes.initial import state
+
+    name = snake_case(net.name)
+    paths = {kind: folder / f"{name}.{kind}" for kind in ("py", "onnx", "safetensors")}
+    wanted = {"torch": ("py", "safetensors"), "onnx": ("onnx",), "all": ("py", "onnx", "safetensors")}[target]
+    if strangers := [p for p in (paths[kind] for kind in wanted) if not force and p.exists() and not written_by_netc(p)]:
+        raise Refused(*(not_ours(str(path)) for path in strangers))
+    table = state(net)
+    with opened_weights(weights, table) if weights else nullcontext(Drawn(table, seed)) as source:
+        if "onnx" in wanted:
+            from netc.backends.onnx_file import write_onnx
+            from netc.backends.to_onnx import to_onnx
+
+            write_onnx(paths["onnx"], to_onnx(net, opset), source, force)
+        if "py" in wanted:
+            from netc.backends.to_torch import to_torch
+
+            text = to_torch(net)
+            write_output(paths["py"], lambda sink: sink.write(text.encode()), force)
+        if "safetensors" in wanted:
+            write_safetensors(paths["safetensors"], table, source, describe(net), force)
+    return [paths[kind] for kind in wanted]

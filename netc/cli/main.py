@@ -1,0 +1,88 @@
+"""The `netc` command: finds the verb and imports it when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from netc import __version__
+from netc.cli.report import fail
+from netc.diagnostics import Refused
+
+VERBS = {
+    "check": "Check specs: names, shapes, the recipe.",
+    "compile": "Write PyTorch source, an ONNX file and the weights.",
+    "show": "Show each layer with its shape, parameters and multiply-adds.",
+    "verify": "Run a net three ways and compare: numpy, PyTorch, ONNX.",
+    "train": "Train a net by the recipe in its spec.",
+    "eval": "Measure a trained run on its test images.",
+    "run": "Classify images with an exported ONNX file.",
+    "explain": "Explain the code of an error.",
+}
+
+
+class Verbs(click.Group):
+    """The verbs, each in a module of its own so that `check` does not load what `train` needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        module = import_module(f"netc.cli.{'evaluate' if name == 'eval' else name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        from difflib import get_close_matches
+
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], VERBS, n=1)
+            hint = f" Did you mean `{near[0]}`?" if near else f" The verbs are {', '.join(VERBS)}."
+            raise click.UsageError(f"There is no verb `{args[0]}`.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="netc")
+def cli() -> None:
+    """netc compiles neural networks: a short .net spec to readable PyTorch and to ONNX, proved to agree.
+
+    \b
+    netc check specs/resnet.net
+    netc compile specs/resnet.net --net ResNet50 -o out
+    netc train specs/digits.net --net DigitsCNN --data digits
+    """
+
+
+def main() -> None:
+    """Runs a verb. Exit status: 0 clean, 1 findings, 2 wrong usage, 130 interrupted."""
+    sys.setrecursionlimit(20_000)
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except Refused as refused:
+        fail(refused.diagnostics)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:
+        if os.environ.get("NETC_DEBUG"):
+            raise
+        click.echo(f"error: netc itself failed ({type(error).__name__}: {str(error)[:300]}).\n"
+                   "This is a bug of netc; NETC_DEBUG=1 shows where.", err=True)
+        sys.exit(1)

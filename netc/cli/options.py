@@ -1,0 +1,125 @@
+"""Options that verbs share, and what they become: a program, a net, settings."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+import netc.ops  # noqa: F401  (enters the ops in the registry)
+from netc.diagnostics import Refused, wording_names, wording_shapes
+from netc.ir.module import Net
+from netc.passes.elaborate import elaborate
+from netc.passes.load import Program, complete, load
+from netc.syntax.text import FILE_BYTES
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+spec = click.argument("spec", type=click.Path(path_type=str), metavar="SPEC")
+net = click.option("--net", "net_name", metavar="NAME", help="The net to take, where the file defines several.")
+settings = click.option("--set", "sets", multiple=True, metavar="KEY=VALUE",
+                        help="Set a parameter of the net (classes=100, 'depths=[3,4,6,3]') or one of its sizes (N=8); may be repeated.")
+dynamic = click.option("--dynamic", metavar="AXES", help="Free axes that the spec fixes, such as H,W; refused with the line that pins one.")
+form = click.option("--format", type=click.Choice(["text", "json"]), default="text", help="How findings are printed.")
+force = click.option("--force", is_flag=True, help="Overwrite files that netc did not write.")
+opset = click.option("--opset", type=int, default=20, show_default=True, metavar="N", help="The ONNX opset, 17 to 23.")
+
+
+def read_program(path: str) -> Program:
+    """The program in the file at `path`; `-` is standard input."""
+    if path == "-":
+        data = sys.stdin.buffer.read(FILE_BYTES + 1)
+        return load("stdin.net", lambda p: data if p == "stdin.net" else _read(p))
+    root = os.path.realpath(os.path.dirname(path) or ".")
+
+    def read(name: str) -> bytes:
+        if name != path and os.path.commonpath([os.path.realpath(name), root]) != root:
+            raise OSError("it is a link that leads out of the project")
+        return _read(name)
+
+    return load(path, read)
+
+
+def _read(path: str) -> bytes:
+    """The bytes of a regular file, or one more than a spec may have."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError("it is not a regular file")
+    with open(path, "rb") as file:
+        return file.read(FILE_BYTES + 1)
+
+
+def chosen(program: Program, name: str | None) -> str:
+    """The net named, or the only one; Refused with the list otherwise."""
+    path = program.source.path
+    names = complete(program)
+    if name is not None:
+        if name not in program.nets:
+            raise Refused(*program.found, wording_names.unknown_net(path, name, list(program.nets)))
+        return name
+    if not program.nets:
+        raise Refused(*(program.found or (wording_names.no_net(path),)))
+    if len(names) != 1 and len(program.nets) != 1:
+        raise Refused(*program.found, wording_names.which_net(path, names or list(program.nets)))
+    return names[0] if len(names) == 1 else next(iter(program.nets))
+
+
+def given_settings(sets: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """--set for the net as values, and for the recipe (train.*) as they are."""
+    out: dict[str, Any] = {}
+    recipe: list[str] = []
+    for text in sets:
+        key, equals, value = text.partition("=")
+        key = key.strip()
+        if key == "train" or key.startswith("train."):
+            recipe.append(text)
+            continue
+        if not equals or not key:
+            raise Refused(wording_names.bad_setting(text, "a setting is a name, = and a value"))
+        out[key] = _value(text, value.strip())
+    return out, recipe
+
+
+def _value(text: str, value: str) -> Any:
+    """A value as TOML writes it; a bare word is a string."""
+    try:
+        return tomllib.loads(f"x = {value}")["x"]
+    except tomllib.TOMLDecodeError:
+        if value.isidentifier():
+            return value
+        raise Refused(wording_names.bad_setting(text, f"`{value}` is not a value")) from None
+
+
+def axes(dynamic: str | None) -> list[str]:
+    """The names in --dynamic."""
+    return [name.strip() for name in (dynamic or "").split(",") if name.strip()]
+
+
+def read_net(path: str, name: str | None, sets: Sequence[str], dynamic: str | None = None) -> tuple[Program, Net]:
+    """The program and the net that the options choose."""
+    program = read_program(path)
+    settings, recipe = given_settings(sets)
+    if recipe:
+        raise Refused(*(wording_names.bad_setting(text, "only `netc train` has a recipe") for text in recipe))
+    return program, elaborated(program, chosen(program, name), settings, dynamic)
+
+
+def elaborated(program: Program, name: str, settings: dict[str, Any], dynamic: str | None = None) -> Net:
+    """The net as IR; with --dynamic, what pins an axis is said to be why it cannot be free."""
+    wanted = axes(dynamic)
+    if not wanted:
+        return elaborate(program, name, settings)
+    elaborate(program, name, settings)
+    try:
+        return elaborate(program, name, settings, wanted)
+    except Refused as refused:
+        raise Refused(*(wording_shapes.cannot_be_dynamic(wanted, d) for d in refused.diagnostics)) from None
+
+
+def folder(path: str | None) -> Path:
+    return Path(path or ".")

@@ -1,0 +1,123 @@
+"""netc train: a spec and data to trained weights, an ONNX file, and the proof that both agree."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from netc.cli import options
+from netc.cli.report import say
+from netc.ir.module import Net
+from netc.passes.recipe import Recipe
+
+
+@click.command("train")
+@options.spec
+@options.net
+@click.option("--data", default="digits", show_default=True, metavar="DATA", help="digits (in the package), cifar10, or folder:PATH with train/ and test/.")
+@click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where the files of cifar10 are; else they are downloaded once.")
+@options.settings
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="The run folder; runs/NAME-001 and so on unless given.")
+@click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="Start from the weights in this safetensors file.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to train.")
+@options.opset
+@options.form
+def command(spec: str, net_name: str | None, data: str, data_dir: Path | None, sets: tuple[str, ...], output: Path | None,
+            weights: Path | None, device: str, opset: int, format: str) -> None:
+    """Train a net by the recipe in its spec; --set train.epochs=3 overrides a part of it.
+
+    Spec, recipe and data are checked before the first step. The run folder gets the spec, the emitted
+    module, metrics.jsonl, curves.png, the weights that were best on the test images, and at the end the
+    ONNX file with these weights, which is compared with the module on every test image. (The best epoch
+    is chosen on the test images, so its accuracy is slightly flattering; metrics.jsonl has them all.)
+
+    \b
+    netc train specs/digits.net --net DigitsCNN
+    netc train specs/resnet_cifar.net --net ResNetNarrow --data cifar10 --data-dir DIR --set train.epochs=5
+    """
+    from netc.passes.recipe_tree import recipe_of
+
+    program = options.read_program(spec)
+    settings, overrides = options.given_settings(sets)
+    net = options.elaborated(program, options.chosen(program, net_name), settings)
+    recipe = recipe_of(program.train, overrides)
+    code = _train(net, program.source.text, recipe, data, data_dir, output, weights, device, opset)
+    sys.exit(code)
+
+
+def _train(net: Net, spec_text: str, recipe: Recipe, data_name: str, data_dir: Path | None, output: Path | None,
+           weights: Path | None, device: str, opset: int) -> int:
+    from rich.console import Console
+
+    from netc.backends.to_torch import to_torch
+    from netc.passes.elaboration.naming import snake_case
+    from netc.train.data import load_data
+    from netc.train.dataset import check_fit
+    from netc.train.fit import image_shape
+    from netc.train.interrupt import interruptible
+    from netc.train.loop import Job, train
+    from netc.train.preprocess import measured
+    from netc.train.progress import progress
+    from netc.train.run_files import write_end, write_start
+    from netc.train.run_folder import Run, new_folder
+
+    shape, outputs = image_shape(net)
+    data = load_data(data_name, int(shape[0]), data_dir, _download)
+    check_fit(data, shape, outputs, recipe)
+    module, preprocess, name = to_torch(net), measured(data.train), snake_case(net.name)
+    start = _start_weights(net, weights, recipe.seed)
+    run = Run(new_folder(name, output), net.name, net.name, f"{name}.py", f"{name}.onnx", data_name, data.classes, preprocess)
+    write_start(run, spec_text, module, recipe, data)
+    say(f"run folder {run.folder}")
+    job = Job(run.folder / run.module, net.name, start, recipe, data, preprocess, run.folder, device)
+    with interruptible() as stop, progress(Console(stderr=True)) as report:
+        result = train(job, report, stop)
+    comparison = _export(net, run, data, opset)
+    write_end(run, result, comparison.as_json())
+    if result.best is not None:
+        accuracy = f"{result.best.test_accuracy:.2%}" if result.best.test_accuracy is not None else "unknown"
+        say(f"best test accuracy {accuracy} in epoch {result.best.epoch}; {result.seconds:.1f} s")
+    if result.interrupted:
+        say(f"interrupted; the best weights so far are in {run.folder}")
+        return 128 + stop.signal
+    return 0 if comparison.agrees else 1
+
+
+def _download(done: int, size: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\rdownloading {done / 1e6:.0f} of {size / 1e6:.0f} MB", nl=done >= size, err=True)
+
+
+def _start_weights(net: Net, weights: Path | None, seed: int):  # type: ignore[no-untyped-def]
+    """The weights to start from, by name: drawn from the seed of the recipe, or read."""
+    from netc.backends.weights import load_weights
+    from netc.passes.initial import draw, state
+
+    table = state(net)
+    return load_weights(weights, table) if weights else {name: draw(name, p, seed) for name, p in table.items()}
+
+
+def _export(net: Net, run, data, opset: int):  # type: ignore[no-untyped-def]
+    """Writes the ONNX file with the best weights and compares it with the module on the test images."""
+    from netc.backends.onnx_file import write_onnx
+    from netc.backends.to_onnx import to_onnx
+    from netc.backends.weights import opened_weights
+    from netc.deploy.compare import compare
+    from netc.deploy.session import open_model
+    from netc.passes.initial import state
+    from netc.train.evaluate import logits_of, trained_module
+
+    path = run.folder / run.onnx
+    with opened_weights(run.weights, state(net)) as source:
+        write_onnx(path, to_onnx(net, opset, run.preprocess.as_json(), run.classes), source)
+    model = open_model(path, "cpu")
+    found = compare(model, logits_of(trained_module(run), data.test.images, run.preprocess), data)
+    say(f"wrote {path}: the same class as PyTorch for {found.images - len(found.differing) - len(found.close):,} of "
+        f"{found.images:,} test images, relative error {found.relative_error:.1e} ({found.provider})")
+    if found.close:
+        say(f"  apart, with their best two logits within 1e-5: {', '.join(map(str, found.close))}")
+    if found.differing:
+        say(f"  DIFFERENT CLASS: {', '.join(map(str, found.differing[:50]))}")
+    return found

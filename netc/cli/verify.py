@@ -1,0 +1,58 @@
+"""netc verify: the proof that the targets agree."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from netc.cli import options
+from netc.deploy.verify import Report
+
+
+@click.command("verify")
+@options.spec
+@options.net
+@options.settings
+@options.dynamic
+@options.opset
+@click.option("--tolerance", type=float, default=1e-5, show_default=True, help="The largest relative error allowed.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the weights, the running statistics and the inputs.")
+@options.form
+def command(spec: str, net_name: str | None, sets: tuple[str, ...], dynamic: str | None, opset: int, tolerance: float,
+            seed: int, format: str) -> None:
+    """Verify that the emitted targets compute what the spec says.
+
+    Runs each net (or the one that --net names) on random weights, running statistics and inputs, at two
+    batch sizes: by netc's interpreter in numpy float64, by the emitted PyTorch module in a process
+    without netc, and by onnxruntime. Prints the relative error of each output, the loss and the metrics
+    against the interpreter; where one is above --tolerance, names the first node that deviates and exits with 1.
+    """
+    from netc.backends.to_torch import to_torch
+    from netc.deploy.verify import verify
+    from netc.passes.load import complete
+
+    program = options.read_program(spec)
+    settings, _ = options.given_settings(sets)
+    names = [net_name] if net_name else complete(program) or [options.chosen(program, None)]
+    passed = True
+    for name in names:
+        net = options.elaborated(program, options.chosen(program, name), dict(settings), dynamic)
+        report = verify(net, to_torch(net), net.name, opset, tolerance, seed)
+        passed = passed and report.passed
+        click.echo(_text(report), nl=False)
+    sys.exit(0 if passed else 1)
+
+
+def _text(report: Report) -> str:
+    lines = [f"{report.net}: {'the targets agree' if report.passed else 'THE TARGETS DISAGREE'} "
+             f"(relative error against numpy float64, at most {report.tolerance:g})"]
+    width = max(len(c.value) for c in report.compared)
+    for c in report.compared:
+        sizes = ", ".join(f"{k}={v}" for k, v in c.sizes.items())
+        mark = "" if c.error <= report.tolerance else "  <- too large"
+        lines.append(f"  {c.target:5}  {c.value:{width}}  {sizes:18}  {c.error:.1e}{mark}")
+    for target, blame in report.blames.items():
+        where = f"first at `{blame.path}` (relative error {blame.error:.1e})" if blame.path else blame.note
+        lines.append(f"  {target} deviates {where}" + (f": {blame.note}" if blame.path and blame.note else ""))
+    return "\n".join(lines) + "\n"

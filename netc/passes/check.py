@@ -1,0 +1,37 @@
+"""Turns a program into everything that is wrong with it: its nets, and its recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from netc.diagnostics import Diagnostic, Refused
+from netc.passes.elaborate import elaborate
+from netc.passes.load import Program, complete
+from netc.passes.recipe_tree import recipe_of
+
+
+def check(program: Program, names: Sequence[str] | None = None, settings: Mapping[str, Any] | None = None,
+          dynamic: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[Diagnostic]:
+    """Every finding, each once, in the order of the file.
+
+    names: the nets; all that need no arguments otherwise. overrides: of the recipe, as `train.batch=64`.
+    """
+    found: dict[tuple[str, int, int], Diagnostic] = {}
+
+    def keep(diagnostics: Sequence[Diagnostic]) -> None:
+        for d in diagnostics:
+            place = (id(d.span.source), d.span.start) if d.span else (0, len(found))
+            found.setdefault((d.code, *place), d)
+
+    keep(program.found)
+    for name in complete(program) if names is None else names:
+        try:
+            elaborate(program, name, settings, dynamic)
+        except Refused as refused:
+            keep(refused.diagnostics)
+    try:
+        recipe_of(program.train, overrides)
+    except Refused as refused:
+        keep(refused.diagnostics)
+    return sorted(found.values(), key=lambda d: (d.span.source.path, d.span.start) if d.span else ("", -1))
