@@ -140,7 +140,7 @@ def test_a_broken_module_is_named(right, wrong, path):
 
 
 def test_a_graph_that_does_not_run_is_blamed_on_the_node_whose_shape_is_wrong(monkeypatch):
-    """More features than the next layer takes: onnxruntime names the layer that breaks, not the one at fault."""
+    """More features than the next layer takes: onnxruntime names the layer that breaks."""
     monkeypatch.setattr(
         OPS["global_avg_pool"], "onnx", lambda self, graph, x: graph.node("Flatten", x, axis=1)
     )
