@@ -24,7 +24,7 @@ def to_torch(net: Net) -> str:
     forward(inputs) gives the outputs; loss(inputs, targets) the sum of the losses and the metrics.
     """
     kept = (*net.losses, *(v for _, v in net.metrics))
-    classes = classes_of(net.block, kept)
+    classes = classes_of(net.block, kept, {c.name: c.minimum for c in net.constraints})
     top = classes.of[net.block]
     top.name = net.name
     parts = []

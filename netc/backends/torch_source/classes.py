@@ -17,7 +17,7 @@ from netc.backends.torch_source.draft import (
     value_for,
 )
 from netc.backends.torch_source.literal import literal
-from netc.dims import Dim, Shape, ceil_divide, show, substitute
+from netc.dims import Dim, Prover, Shape, ceil_divide, proving, show, substitute
 from netc.ir.module import Block, Call, Node, Param, Path, Value, blocks
 from netc.ops.code import Code, Keyword
 
@@ -72,13 +72,18 @@ class Draft:
     index: Mapping[Value, int]
 
 
-def classes_of(net_block: Block, kept: Collection[Value] = ()) -> Classes:
-    """The classes for a net's block and every block that it calls. `kept`: values that its losses read."""
+def classes_of(net_block: Block, kept: Collection[Value] = (), minimums: Mapping[str, int] | None = None) -> Classes:
+    """The classes for a net's block and every block that it calls.
+
+    kept: values that its losses read. minimums: the least value of each free size.
+    """
+    minimums = minimums or {}
     members = _members(net_block)
     out = Classes([], {}, {}, {})
     signatures: dict[Any, Class] = {}
     for block in blocks(net_block):
-        out.drafts[block] = draft(block, kept)
+        with proving(Prover(members[block][0], minimums)):  # an op may ask about a size to spell itself
+            out.drafts[block] = draft(block, kept)
         signature = _signature(block, out, members[block])
         if signature not in signatures:
             signatures[signature] = Class(block.name)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from netc.backends.torch_source.draft import Module, constructor, leaves, marker
+from netc.backends.torch_source.literal import variable
 from netc.dims import AnyDim, size
 from netc.ir.module import Block, Call, Node, Param, Path, Step, Value
 from netc.ir.walk import needed
@@ -81,7 +82,7 @@ def forward_body(writer: Writer, body: Sequence[Step], outputs: Sequence[Value],
     text = returned if returned is not None else ", ".join(marker(draft.index[v]) for v in outputs)
     units.append(Unit(text, tuple(outputs), ()))
     names = Names({i: v for v, i in draft.index.items()}, _last_uses(units),
-                  RESERVED | set(block.sizes) | set(writer.stored))
+                  RESERVED | set(map(variable, block.sizes)) | set(writer.stored))
     for value in inputs:
         names.bind(value, -1)
     for value, name in (known or {}).items():
@@ -247,8 +248,8 @@ def _sizes(block: Block, inputs: Sequence[Value], names: Names, lines: Sequence[
     used = {w for line in lines for w in re.findall(r"[A-Za-z_]\w*", line.split("  # ")[0])}
     found: list[tuple[str, str]] = []
     for name in block.sizes:
-        if name in used:
-            found.append((name, _source(name, inputs, names)))
+        if variable(name) in used:
+            found.append((variable(name), _source(name, inputs, names)))
     if not found:
         return []
     return [f"{', '.join(n for n, _ in found)} = {', '.join(s for _, s in found)}"]

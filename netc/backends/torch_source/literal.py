@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import keyword
 from typing import Any
 
 from netc.backends.torch_source.draft import Text
@@ -34,7 +36,7 @@ def dimension(dim: AnyDim) -> str:
         for atom in monomial:
             if isinstance(atom, Size) and left % atom.multiple == 0:
                 left //= atom.multiple
-                factors.append(atom.name)
+                factors.append(variable(atom.name))
             else:
                 factors.append(_atom(atom))
         if left != 1 or not factors:
@@ -47,9 +49,14 @@ def dimension(dim: AnyDim) -> str:
     return text
 
 
+def variable(size: str) -> str:
+    """The variable that holds a named size: `F` is torch.nn.functional, and words of Python are taken."""
+    return f"{size}_" if size == "F" or keyword.iskeyword(size) or hasattr(builtins, size) else size
+
+
 def _atom(atom: Size | Quotient) -> str:
     if isinstance(atom, Size):
-        return atom.name if atom.multiple == 1 else f"{atom.name} // {atom.multiple}"
+        return variable(atom.name) if atom.multiple == 1 else f"{variable(atom.name)} // {atom.multiple}"
     above = dimension(atom.numerator)
     return f"({above}) // {dimension(atom.divisor)}" if not above.isidentifier() else f"{above} // {dimension(atom.divisor)}"
 
