@@ -1,6 +1,7 @@
 """The ONNX files: right by the checker, run by onnxruntime as torch runs the layers, named as the spec."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -309,3 +310,31 @@ def test_only_the_message_classes_of_onnx_are_imported(tmp_path):
     subprocess.run(
         [sys.executable, "-c", EMIT, str(Path(__file__).parent), str(tmp_path / "one.onnx")], check=True
     )
+
+
+UNET = """
+import sys
+from pathlib import Path
+import netc.ops
+from netc.backends.onnx_file import write_onnx
+from netc.backends.to_onnx import to_onnx
+from netc.backends.weights import Drawn, write_safetensors
+from netc.passes.elaborate import elaborate
+from netc.passes.initial import state
+from netc.passes.load import load
+
+net = elaborate(load(sys.argv[1], lambda path: Path(path).read_bytes()), "UNet", {"width": 4})
+table, folder = state(net), Path(sys.argv[2])
+write_onnx(folder / "unet.onnx", to_onnx(net), Drawn(table))
+write_safetensors(folder / "unet.safetensors", table, Drawn(table), "{}")
+"""
+
+
+def test_other_processes_write_the_same_bytes(tmp_path):
+    spec = Path(__file__).parents[1] / "specs" / "unet.net"
+    for seed in ("0", "1"):
+        command = [sys.executable, "-c", UNET, str(spec), str(tmp_path / seed)]
+        subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": seed})
+    for name in ("unet.onnx", "unet.safetensors"):
+        assert (tmp_path / "0" / name).read_bytes() == (tmp_path / "1" / name).read_bytes()
+    onnx.checker.check_model(str(tmp_path / "0" / "unet.onnx"), full_check=True)

@@ -1,6 +1,7 @@
 """The comparison of targets: it passes what is right, and names the path of what is broken on purpose."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -8,6 +9,7 @@ import pytest
 from handmade import Hand
 
 import netc.ops  # noqa: F401  # enters the ops
+from netc.backends.to_torch import to_torch
 from netc.deploy.deviation import relative_error
 from netc.deploy.runtime import start
 from netc.deploy.trial import chosen_sizes, random_weights, trials
@@ -16,8 +18,10 @@ from netc.diagnostics import Refused
 from netc.dims import size
 from netc.ir.module import Constraint
 from netc.ops.contract import OPS
+from netc.passes.elaborate import elaborate
 from netc.passes.initial import state
 from netc.passes.inline import inline
+from netc.passes.load import load
 
 N = size("N")
 SOURCE = """
@@ -248,3 +252,17 @@ def test_a_broken_graph_is_refused(tmp_path):
     path.write_bytes(b"not a graph")
     with pytest.raises(Refused, match="E0712"):
         start(path)
+
+
+SPECS = Path(__file__).parents[1] / "specs"
+NETS = [("digits", "DigitsMLP"), ("digits", "DigitsCNN"), ("lenet", "LeNet5"), ("siamese", "Siamese"),
+        ("resnet_cifar", "ResNetNarrow"), ("googlenet", "GoogLeNet"), ("unet", "UNet")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "name"), NETS)
+def test_the_specs_agree(file, name):
+    net = elaborate(load(str(SPECS / f"{file}.net"), lambda path: Path(path).read_bytes()), name)
+    report = verify(net, to_torch(net), net.name)
+    assert report.passed, report.blames
+    assert 0 < max(report.worst("torch"), report.worst("onnx")) < 2e-6
+    assert len({tuple(c.sizes.items()) for c in report.compared}) == 2

@@ -320,7 +320,7 @@ def test_netcs_own_files_are_known(table, tmp_path):
     write_safetensors(tmp_path / "a.safetensors", table, Drawn(table), "{}")
     (tmp_path / "a.py").write_text(to_torch(net))
     assert all(written_by_netc(tmp_path / f"a.{kind}") for kind in ("onnx", "safetensors", "py"))
-    (tmp_path / "b.py").write_text("x = 1\n\n# Emitted by netc 0.1\n")
+    (tmp_path / "b.py").write_text("x = 1\n\n# Written by netc 0.1\n")
     assert not written_by_netc(tmp_path / "b.py")
 
 

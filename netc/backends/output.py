@@ -16,7 +16,7 @@ import numpy.typing as npt
 from netc.diagnostics import Refused
 from netc.diagnostics.wording_weights import cannot_write, not_ours
 
-PYTHON_MARK = "# Emitted by netc"  # stands in the first two lines of every emitted module
+PYTHON_MARK = "# Written by netc"  # stands in the first two lines of every emitted module
 ONNX_MARK = b"netc"  # the producer's name, the second field of every ONNX file
 SAFETENSORS_MARK = b'{"__metadata__":{"netc":'
 BUFFER = 1 << 20
