@@ -26,8 +26,8 @@ MODULE = frozenset(
 
 
 def snake_case(name: str) -> str:
-    """`SqueezeExcite` is squeeze_excite, `ResNet50` is resnet50."""
-    name = re.sub(r"([a-z0-9])([A-Z][a-z])", r"\1_\2", name)
+    """`SqueezeExcite` is squeeze_excite, `DigitsCNN` is digits_cnn."""
+    name = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
     name = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)
     return name.lower()
 
