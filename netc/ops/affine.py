@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from netc.dims import AnyDim, Shape, value
+from netc.ops.arrays import np
 from netc.ops.contract import Array, Graph, Init, Parameter, require
 
 

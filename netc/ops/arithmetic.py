@@ -6,9 +6,8 @@ import re
 from math import prod
 from typing import Any, ClassVar
 
-import numpy as np
-
 from netc.dims import AnyDim, Shape, decide, same, show
+from netc.ops.arrays import np
 from netc.ops.code import Code, call, infix, method
 from netc.ops.contract import (
     FLOATS,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any
-
-import numpy as np
 
 from netc.dims import Shape
 from netc.ops.arithmetic import NUMBERS, Binary, broadcast
+from netc.ops.arrays import np
 from netc.ops.code import Code, call, infix
 from netc.ops.contract import DTYPES, Array, Graph, Op, Operand, given, integers, register, require, sample
 from netc.ops.notation import unbroadcast, where
@@ -43,7 +43,7 @@ class Eq(Comparison):
     samples = (
         sample(integers((2, 3), 3), integers((2, 3), 3), flops=6),
         sample(integers((2, 3), 3), integers((2, 1), 3)),
-        sample(given(1.0, 2.0, np.nan), given(1.0, 3.0, np.nan)),
+        sample(given(1.0, 2.0, nan), given(1.0, 3.0, nan)),
         sample(given(True, False, dtype="bool"), given(True, True, dtype="bool")),
         sample((2, 3), (2,), rejects="b"),
     )
@@ -71,7 +71,7 @@ class Ne(Comparison):
     samples = (
         sample(integers((2, 3), 3), integers((2, 3), 3), flops=6),
         sample(integers((2, 3), 3), integers((), 3)),
-        sample(given(1.0, 2.0, np.nan), given(1.0, 3.0, np.nan)),
+        sample(given(1.0, 2.0, nan), given(1.0, 3.0, nan)),
         sample((2, 3), (2,), rejects="b"),
     )
 

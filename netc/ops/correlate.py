@@ -8,15 +8,14 @@ Source: Dumoulin and Visin (2016), A guide to convolution arithmetic for deep le
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
-import numpy as np
-
+from netc.ops.arrays import np
 from netc.ops.contract import Array
 from netc.ops.notation import function
 from netc.ops.window import Window, crop, pad
 
-Numbers = np.ndarray[Any, Any]
+Numbers: TypeAlias = "np.ndarray[Any, Any]"
 
 
 def correlate(x: Numbers, w: Numbers, window: Window, groups: int) -> Numbers:

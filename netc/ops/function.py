@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from math import pi, prod
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-
 from netc.dims import Shape
+from netc.ops.arrays import np
 from netc.ops.code import Code, call, method
 from netc.ops.contract import (
     DTYPES,
@@ -28,7 +28,11 @@ from netc.ops.contract import (
 from netc.ops.notation import cast, exp, where
 from netc.ops.window import require_float32
 
-_erf = np.frompyfunc(math.erf, 1, 1)
+
+@cache
+def _erf() -> Any:
+    """math.erf for arrays, in float64."""
+    return np.frompyfunc(math.erf, 1, 1)
 
 
 class Function(Op):
@@ -178,7 +182,7 @@ class Erf(Function):
     """
 
     def forward(self, x: Array) -> Array:
-        return np.asarray(_erf(x)).astype(x.dtype)
+        return np.asarray(_erf()(x)).astype(x.dtype)
 
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
         return (g * (2 / math.sqrt(pi)) * exp(-x * x),)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from netc.dims import AnyDim, Shape, at_least, ceil_divide, decide, divides, same, show, value
+from netc.ops.arrays import np
 from netc.ops.attributes import axis_of
 from netc.ops.code import Code, Keyword, Piece, call
 from netc.ops.contract import DTYPES, Array, Graph, Op, Operand, integers, register, require, sample

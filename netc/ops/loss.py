@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from netc.dims import Shape, same, show
+from netc.ops.arrays import np
 from netc.ops.code import Code, call
 from netc.ops.contract import Array, Graph, Op, Operand, given, integers, register, require, sample, uniform
 from netc.ops.notation import log, maximum, sigmoid, where

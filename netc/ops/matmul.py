@@ -5,10 +5,9 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from netc.dims import Shape, same, show
 from netc.ops.arithmetic import broadcast
+from netc.ops.arrays import np
 from netc.ops.code import Code, infix
 from netc.ops.contract import Array, Graph, Op, Operand, integers, register, require, sample
 from netc.ops.notation import unbroadcast

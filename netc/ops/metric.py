@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from netc.dims import Shape
+from netc.ops.arrays import np
 from netc.ops.code import Code
 from netc.ops.contract import Array, Graph, Op, Operand, given, integers, register, sample
 from netc.ops.cross_entropy import require_class_dtypes, require_classes

@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any, Literal
 
-import numpy as np
-
 from netc.dims import AnyDim, Dim, Shape, at_least, show, value
+from netc.ops.arrays import np
 from netc.ops.code import Code, Hole, Keyword, call
 from netc.ops.contract import (
     FLOATS,

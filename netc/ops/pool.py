@@ -10,9 +10,8 @@ from dataclasses import replace
 from math import inf, prod
 from typing import Any
 
-import numpy as np
-
 from netc.dims import AnyDim, Shape, at_least, value
+from netc.ops.arrays import np
 from netc.ops.code import Code, Hole, Keyword, call
 from netc.ops.contract import Array, Graph, Mismatch, Op, Operand, integers, register, require, sample
 from netc.ops.notation import equal, where

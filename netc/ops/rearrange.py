@@ -8,10 +8,9 @@ from functools import cached_property
 from math import prod
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from netc.dims import AnyDim, Shape, show
 from netc.dims import same as must_equal
+from netc.ops.arrays import np
 from netc.ops.code import Code, Hole, Piece
 from netc.ops.contract import DTYPES, Array, Graph, Op, Operand, register, require, sample
 from netc.ops.layout import quotient, reshape_node

@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from netc.dims import AnyDim, Shape, at_least, decide, same, show
+from netc.ops.arrays import np
 from netc.ops.attributes import axes_of, axis_of
 from netc.ops.code import Code, Hole, Keyword, call, method
 from netc.ops.contract import DTYPES, Array, Graph, Op, Operand, integers, register, require, sample

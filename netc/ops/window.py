@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-import numpy as np
-
 from netc.dims import AnyDim, Shape, at_least, show
+from netc.ops.arrays import np
 from netc.ops.contract import Array, Operand, require
 from netc.ops.notation import function
 
