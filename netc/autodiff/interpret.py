@@ -12,8 +12,7 @@ from netc.diagnostics import Refused
 from netc.diagnostics.wording_weights import misfit_input
 from netc.dims import Dim, Size, substitute
 from netc.ir.module import Constant, Param, Value
-from netc.passes.inline import Flat
-from netc.passes.locate import resized
+from netc.passes.inline import Flat, with_sizes
 
 Array: TypeAlias = npt.NDArray[Any]
 Arrays: TypeAlias = tuple[Array, ...]
@@ -41,7 +40,7 @@ def interpret(
 
     for i, node in enumerate(flat.nodes):
         operands = tuple(of(v) for v in (*node.inputs, *node.params))
-        made = resized(node.op, sizes).forward(*operands)
+        made = with_sizes(node.op, sizes).forward(*operands)
         outputs = tuple(map(widen, made if isinstance(made, tuple | list) else (made,)))
         if watch is not None:
             watch(i, operands, outputs)

@@ -92,19 +92,12 @@ class _Emitter:
         given = node.op.onnx(self.builder, *operands)
         marks = (given,) if isinstance(given, str) else tuple(given)
         results = [
-            (str(mark), self.wanted.get(v) or self.title(index, v), v in self.wanted)
+            (str(mark), self.wanted.get(v, place), v in self.wanted)
             for mark, v in zip(marks, node.outputs, strict=True)
         ]
         names = self.builder.close(place, results)
         self.names.update(zip(node.outputs, names, strict=True))
         return tuple(names)
-
-    def title(self, index: int, value: Value) -> str:
-        """What a value is called that need not have a certain name."""
-        node = self.located.flat.nodes[index]
-        if (node.path is not None and len(node.outputs) == 1) or not value.hint:
-            return self.located.place(index)
-        return ".".join((*self.located.scopes[index], value.hint))
 
     def operand(self, value: Value) -> Operand:
         name = self.names.get(value)
