@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from netc.diagnostics.diagnostic import Diagnostic, Note
+from netc.diagnostics.habits import BRACES, CHARACTERS, line_habit
 from netc.diagnostics.source import Span
 
 
@@ -47,35 +48,50 @@ def forbidden_character(span: Span, code: int) -> Diagnostic:
 
 
 def unexpected_character(span: Span) -> Diagnostic:
-    hints = {"'": 'write strings in double quotes: "..."', ";": "end a statement with a newline",
-             "&": "write `and`", "|": "write `or`", "!": "write `not`", "'\"": ""}
-    return Diagnostic("E0104", f"`{span.text}` does not belong to the language", span, help=hints.get(span.text))
+    if span.text == '"':
+        return Diagnostic("E0104", "the string is never closed", span, help='it ends with `"` on the same line')
+    return Diagnostic("E0104", f"`{span.text}` does not belong to the language", span, help=CHARACTERS.get(span.text))
 
 
 TOKEN_WORDS = {
     "_NL": "a new line", "LPAR": "`(`", "RPAR": "`)`", "LSQB": "`[`", "RSQB": "`]`", "LBRACE": "`{`", "RBRACE": "`}`",
     "COMMA": "`,`", "EQUAL": "`=`", "COLON": "`:`", "_IN": "`in`", "_ELSE": "`else`", "NAME": "a name", "_ARROW": "`->`",
 }
+ATOMS = {"INT", "STRING", "LSQB"}  # what begins an expression, and nothing else does
+OPERATORS = {"PLUS", "STAR", "POWER"}  # what goes on after one
 
 
 def unexpected_token(span: Span, newline: bool, end: bool, accepts: set[str]) -> Diagnostic:
     what = "the end of the file" if end else "the end of the line" if newline else f"`{_short(span.text)}`"
-    if accepts >= {"INT", "STRING", "LSQB"}:
-        wanted = ["an expression"]
-    else:
-        wanted = sorted(TOKEN_WORDS[t] for t in accepts if t in TOKEN_WORDS)
-    message = f"{what} is not expected here" + (f"; expected {_listing(wanted)}" if 0 < len(wanted) <= 5 else "")
-    return Diagnostic("E0105", message, span, help=_syntax_help(span, accepts))
+    help_ = line_habit(_before(span)) or _syntax_help(span, newline or end, accepts)
+    if span.text == ":" and help_ == BRACES:
+        return Diagnostic("E0105", "a body does not begin with `:`", span, help=help_)
+    return Diagnostic("E0105", f"{what} is not expected here{_expected(accepts)}", span, help=help_)
 
 
-def _syntax_help(span: Span, accepts: set[str]) -> str | None:
-    line = span.source.line(span.line).strip()
-    if span.text == ":" and line.startswith(("for ", "if ", "else")):
-        return "write `{` to open the body, and `}` after it"
-    if span.text == "=" and line.startswith(("if ", "assert ")):
-        return "compare with `==`"
-    if line.startswith(("def ", "class ")):
-        return "write `fn name(...) = expression` for a helper and `block Name(...) { ... }` for a layer"
+def _expected(accepts: set[str]) -> str:
+    """What could stand there, where that says something: an expression may go on in too many ways."""
+    if accepts >= ATOMS:
+        return "; an expression is"
+    wanted = sorted(TOKEN_WORDS[t] for t in accepts if t in TOKEN_WORDS)
+    if accepts >= OPERATORS:
+        wanted = [w for w in wanted if w in ("`{`", "`else`", "`)`", "`]`", "`,`", "`in`")]
+    return f"; {_listing(wanted)} is" if 0 < len(wanted) <= 4 else ""
+
+
+def _before(span: Span) -> str:
+    """The line up to the end of what was found."""
+    start = span.source.starts[span.line - 1]
+    return span.source.text[start : span.end]
+
+
+def _syntax_help(span: Span, ends: bool, accepts: set[str]) -> str | None:
+    if "LBRACE" in accepts and (ends or span.text == ":"):
+        return BRACES
+    if "_ELSE" in accepts and "LBRACE" not in accepts:
+        return "an `if` within an expression has both sides: `a if test else b`"
+    if "COMMA" in accepts and accepts & {"RPAR", "RSQB"} and not ends:
+        return "part the arguments with `,`"
     if "EQUAL" in accepts and "COMMA" in accepts:
         return "a statement begins with a keyword or binds a name: `name = expression`"
     return None
@@ -83,7 +99,7 @@ def _syntax_help(span: Span, accepts: set[str]) -> str | None:
 
 def misplaced_keyword(span: Span, word: str) -> Diagnostic:
     return Diagnostic("E0106", f"`{word}` is a word of the language and cannot stand here", span,
-                      help=f"if it is meant as a name, take another, such as `{word}_`")
+                      help=line_habit(_before(span)) or f"if it is meant as a name, take another, such as `{word}_`")
 
 
 def nested_too_deeply(span: Span, limit: int) -> Diagnostic:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from netc.diagnostics.diagnostic import Diagnostic, Note
+from netc.diagnostics.habits import NAMES, argument_habit
 from netc.diagnostics.source import Span
 from netc.diagnostics.wording import _listing, _meant
 
-SPELLINGS = {"True": "true", "False": "false", "None": "none", "nn": "", "torch": "", "F": ""}
-
-
 def unknown_name(span: Span, name: str, known: Iterable[str]) -> Diagnostic:
-    if name in ("nn", "torch", "F"):
-        return Diagnostic("E0201", f"`{name}` is not defined", span, help="name layers and functions without a module: `Conv2d`, `relu`")
-    help_ = f"write `{SPELLINGS[name]}`" if SPELLINGS.get(name) else _meant(name, known)
-    return Diagnostic("E0201", f"`{name}` is not defined", span, help=help_)
+    return Diagnostic("E0201", f"`{name}` is not defined", span, help=NAMES.get(name) or _meant(name, known))
 
 
 def unknown_size(span: Span, name: str) -> Diagnostic:
@@ -24,16 +20,30 @@ def unknown_size(span: Span, name: str) -> Diagnostic:
 
 
 def unknown_argument(span: Span, layer: str, name: str, known: Sequence[str]) -> Diagnostic:
-    help_ = _meant(name, known) or (f"it takes {', '.join(f'`{k}`' for k in known)}" if known else f"`{layer}` takes no arguments")
-    return Diagnostic("E0203", f"`{layer}` has no argument `{name}`", span, help=help_)
+    takes = f"it takes {', '.join(f'`{k}`' for k in known)}" if known else "it takes no arguments"
+    help_ = argument_habit(name, known) or _meant(name, known) or takes
+    return Diagnostic("E0203", f"`{layer}` has no argument `{name}`", _keyword(span, name), help=help_)
+
+
+def _keyword(span: Span, name: str) -> Span:
+    """Of `name=value`, the name."""
+    return Span(span.source, span.start, span.start + len(name)) if span.text.startswith(name) else span
 
 
 def missing_argument(span: Span, layer: str, name: str, expected: str) -> Diagnostic:
-    return Diagnostic("E0204", f"`{layer}` lacks its argument `{name}`", span, help=f"give {expected}: `{name}=...`" if expected else None)
+    return Diagnostic("E0204", f"`{layer}` lacks its argument `{name}`", span,
+                      help=f"write `{name}=...`, {expected}" if expected else f"write `{name}=...`")
 
 
 def wrong_argument(span: Span, layer: str, name: str, got: str, expected: str) -> Diagnostic:
-    return Diagnostic("E0205", f"`{name}` of `{layer}` takes {expected}, not {got}", span)
+    help_ = "leave out the size of what comes in: it is inferred" if name == "bias" and got.startswith("the number") else None
+    return Diagnostic("E0205", f"`{name}` of `{layer}` takes {expected}, not {got}", _value(span), help=help_)
+
+
+def _value(span: Span) -> Span:
+    """Of `name=value`, the value."""
+    named = re.match(r"[A-Za-z_]\w*\s*=(?!=)\s*", span.text)
+    return Span(span.source, span.start + named.end(), span.end) if named else span
 
 
 def too_many_arguments(span: Span, layer: str, expected: str) -> Diagnostic:
@@ -41,7 +51,7 @@ def too_many_arguments(span: Span, layer: str, expected: str) -> Diagnostic:
 
 
 def duplicate_argument(span: Span, layer: str, name: str) -> Diagnostic:
-    return Diagnostic("E0207", f"`{name}` of `{layer}` is given twice", span)
+    return Diagnostic("E0207", f"`{name}` of `{layer}` is given twice", _keyword(span, name), help="keep one of them")
 
 
 def not_callable(span: Span, what: str) -> Diagnostic:
@@ -85,6 +95,11 @@ def repeat_function(span: Span, name: str) -> Diagnostic:
                       help=f"to multiply what it makes, write `(x -> {name}) * n`")
 
 
+def repeat_instance(span: Span, name: str) -> Diagnostic:
+    return Diagnostic("E0501", f"`{name}` is one instance, which cannot be copied", span,
+                      help="write the layer itself for fresh copies, or chain the name to apply the same weights again")
+
+
 def name_taken(span: Span, name: str, other: Span) -> Diagnostic:
     return Diagnostic("E0503", f"two instances would be named `{name}`", span, (Note("the other is here", other),),
                       help="label one of them: `-> other_name: Layer(...)`; in a loop, `\"name{i}\": Layer(...)`")
@@ -105,8 +120,13 @@ def bad_label(span: Span) -> Diagnostic:
                       help='write a name (`stem:`), a dotted path (`features.0:`), an index (`blocks[i]:`) or a string ("layer{i + 1}":)')
 
 
-def not_a_layer(span: Span, what: str) -> Diagnostic:
-    return Diagnostic("E0506", f"a value is passed through a layer, but this is {what}", span)
+def not_a_layer(span: Span, what: str, op: str | None) -> Diagnostic:
+    help_ = f"write `{op}`, without quotes" if op else "the tensor stands before the layers: `x -> layer`" if "tensor" in what else None
+    return Diagnostic("E0506", f"`->` leads into a layer, but this is {what}", span, help=help_)
+
+
+def not_a_value(span: Span, what: str) -> Diagnostic:
+    return Diagnostic("E0506", f"`->` passes a tensor or begins a chain of layers, but this is {what}", span)
 
 
 def label_on_value(span: Span, what: str) -> Diagnostic:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from netc.diagnostics.diagnostic import Diagnostic, Note
+from netc.diagnostics.habits import method_habit
 from netc.diagnostics.source import Span
 
 
 def wrong_operands(span: Span, operator: str, left: str, right: str | None) -> Diagnostic:
     what = f"{left} and {right}" if right else left
     return Diagnostic("E0301", f"`{operator}` does not work on {what}", span)
+
+
+def no_attribute(span: Span, name: str, what: str, functions: Sequence[str]) -> Diagnostic:
+    help_ = method_habit(name, functions) if what.startswith("a tensor") else None
+    return Diagnostic("E0301", f"{what} has no attribute `{name}`", span, help=help_)
 
 
 def not_a_condition(span: Span, what: str) -> Diagnostic:
@@ -37,9 +44,13 @@ def not_a_sequence(span: Span, what: str) -> Diagnostic:
     return Diagnostic("E0306", f"a loop runs over a list, but this is {what}", span, help="write `for i in range(n) { ... }`")
 
 
-def wrong_count(span: Span, names: int, values: int | str) -> Diagnostic:
-    plural = "names" if names != 1 else "name"
-    return Diagnostic("E0307", f"{names} {plural} cannot take {values} values", span)
+def wrong_count(span: Span, names: int, values: int, *notes: Note) -> Diagnostic:
+    many = f"{names} names stand" if names != 1 else "1 name stands"
+    return Diagnostic("E0307", f"{many} here for {values} value{'s' * (values != 1)}", span, notes)
+
+
+def first_axis(text: str, type_: str, place: Span | None) -> Note:
+    return Note(f"{text} is {type_}, and unpacking splits its first axis", place)
 
 
 def cannot_unpack(span: Span, what: str) -> Diagnostic:
@@ -68,17 +79,24 @@ def too_deep(span: Span) -> Diagnostic:
     return Diagnostic("E0312", "this is nested too deeply", span, help="bind a part to a name")
 
 
-def mismatch(span: Span, layer: str, message: str, notes: tuple[Note, ...], help_: str | None = None) -> Diagnostic:
-    return Diagnostic("E0401", f"{layer}: {message}", span, notes, help_)
+CHANNELS_INFERRED = "the channels that come in are inferred; the first arguments are out_channels and kernel_size"
+
+
+def mismatch(span: Span, layer: str, message: str, said: Mapping[str, str], notes: tuple[Note, ...],
+             help_: str | None = None) -> Diagnostic:
+    """`said`: what to call the operands that `message` names."""
+    names = "|".join(map(re.escape, sorted(said, key=len, reverse=True)))
+    text = re.sub(rf"(?<![\w.*`])(?:{names})(?![\w.(*])", lambda m: said[m[0]], message) if names else message
+    return Diagnostic("E0401", f"`{layer}`: {text}", span, notes, help_)
 
 
 def input_rank(span: Span, block: str, name: str, declared: str, given: str, place: Span) -> Diagnostic:
     return Diagnostic("E0402", f"`{block}` takes {name}: {declared}, but gets {given}", span, (Note("declared here", place),))
 
 
-def input_size(span: Span, block: str, name: str, declared: str, wanted: str, given: str, place: Span) -> Diagnostic:
+def input_size(span: Span, block: str, name: str, axis: int, declared: str, wanted: str, given: str, place: Span) -> Diagnostic:
     what = f"`{declared}`, which is {wanted}" if declared != wanted else declared
-    return Diagnostic("E0403", f"`{block}`: an axis of {name} must be {what}, but it is {given}", span, (Note("declared here", place),))
+    return Diagnostic("E0403", f"`{block}`: axis {axis} of {name} must be {what}, but it is {given}", span, (Note("declared here", place),))
 
 
 def input_dtype(span: Span, block: str, name: str, wanted: str, given: str, place: Span) -> Diagnostic:

@@ -14,9 +14,9 @@ from netc.ops.contract import OPS
 from netc.passes.elaboration.calls import checked, with_defaults
 from netc.passes.elaboration.evaluate import preset
 from netc.passes.elaboration.frame import Frame, Session
-from netc.passes.elaboration.instantiate import check_dtype, declarations, dimension, enter, finish, fresh
+from netc.passes.elaboration.instantiate import check_dtype, declarations, dimension, enter, finish, fresh, thawed
 from netc.passes.elaboration.statements import elaborate_body
-from netc.passes.elaboration.values import Alias, Definition, Poisoned, template
+from netc.passes.elaboration.values import POISON, Alias, Definition, Poisoned
 from netc.passes.load import Program
 from netc.syntax import tree
 
@@ -117,12 +117,14 @@ def _arguments(program: Program, name: str, session: Session) -> tuple[Definitio
         made = preset(outside, found)
     except Poisoned:
         raise Refused() from None
-    return made.definition, {k: list(v) if isinstance(v, tuple) else template(v) for k, v in made.arguments or ()}
+    return made.definition, {k: thawed(v) for k, v in made.arguments or ()}
 
 
 def _declare(frame: Frame, settings: dict[str, Any]) -> list[str]:
     """Enters the net's inputs; gives the names of its free sizes."""
     declared = declarations(frame.definition.tree, "input")
+    if not declared and "input" in frame.session.lost:
+        return []
     if not declared:
         raise Refused(wording_names.no_input(frame.definition.tree.span, frame.definition.name))
     free: list[str] = []
@@ -132,12 +134,21 @@ def _declare(frame: Frame, settings: dict[str, Any]) -> list[str]:
             assert isinstance(expression, tree.Name)
             _enter_size(frame, expression.text, settings, free)
     for declaration in declared:
-        if declaration.type.dtype is None:
-            raise Refused(wording_shapes.dtype_needed(declaration.span, declaration.name.text))
-        shape = tuple(_axis(frame, declaration, i, settings, free) for i in range(len(declaration.type.shape)))
-        enter(frame, declaration, Type(check_dtype(frame, declaration.type.dtype), shape), frame.inputs)
+        try:
+            _enter_input(frame, declaration, settings, free)
+        except (Refused, Poisoned) as error:
+            if isinstance(error, Refused):
+                frame.session.report(error)
+            frame.env[declaration.name.text] = POISON
     _check_dynamic(frame, free)
     return free
+
+
+def _enter_input(frame: Frame, declaration: tree.Declaration, settings: dict[str, Any], free: list[str]) -> None:
+    if declaration.type.dtype is None:
+        raise Refused(wording_shapes.dtype_needed(declaration.name.span, declaration.name.text))
+    shape = tuple(_axis(frame, declaration, i, settings, free) for i in range(len(declaration.type.shape)))
+    enter(frame, declaration, Type(check_dtype(frame, declaration.type.dtype), shape), frame.inputs)
 
 
 def _enter_size(frame: Frame, name: str, settings: dict[str, Any], free: list[str]) -> None:

@@ -20,13 +20,14 @@ from netc.syntax.text import read_text
 FILES = 256
 DEPTH = 16
 BYTES = 8 << 20
+ANY = "import"  # among the names that were lost: an import failed, which may have brought any name
 
 
 @dataclass(frozen=True)
 class Program:
     """A spec, read. nets: those of the file itself, in order. found: what could not be read.
 
-    lost: the names that unreadable statements would have bound.
+    lost: the names that unreadable statements would have bound; a keyword stands for what it would have brought.
     """
 
     source: Source
@@ -101,13 +102,14 @@ def _scope(reader: _Reader, file: tree.File, path: str, chain: tuple[str, ...]) 
     for item in file.items:
         try:
             if isinstance(item, tree.Import):
-                for name, found in _import(reader, item, path, chain).items():
-                    _define(scope, own, name, found, item.span)
+                _bring_in(reader, scope, own, _import(reader, item, path, chain), item.span)
             elif not isinstance(item, tree.Train):
                 _define(scope, own, item.name.text, _definition(item, scope), item.name.span)
         except Refused as refused:
             reader.found += refused.diagnostics
-            if not isinstance(item, tree.Train | tree.Import):
+            if isinstance(item, tree.Import):
+                reader.lost.add(ANY)
+            elif not isinstance(item, tree.Train):
                 own.setdefault(item.name.text, POISON)
                 scope.setdefault(item.name.text, POISON)
     return scope
@@ -118,6 +120,18 @@ def _definition(item: tree.Function | tree.Block | tree.Preset, scope: Mapping[s
         return Alias(item, scope)
     check_annotations(item.parameters)
     return Function(item, scope) if isinstance(item, tree.Function) else Definition(item, scope)
+
+
+def _bring_in(reader: _Reader, scope: dict[str, Any], own: dict[str, Any], names: Mapping[str, Any], span: Span) -> None:
+    """Defines what an import brings; what came by another way already is no collision."""
+    for name, made in names.items():
+        try:
+            if made is POISON:
+                scope.setdefault(name, POISON)
+            elif own.get(name) is not made:
+                _define(scope, own, name, made, span)
+        except Refused as refused:
+            reader.found += refused.diagnostics
 
 
 def _define(scope: dict[str, Any], own: dict[str, Any], name: str, made: Any, span: Span) -> None:

@@ -17,7 +17,7 @@ KEPT = {"NAME", "INT", "FLOAT", "STRING", "DOC", "CONSTANT", "OR", "AND", "NOT",
         "POWER", "COMPARE", "ELLIPSIS"}
 NAME_LENGTH = 64
 STRING_LENGTH = 4096
-HOLE = re.compile(r"\{([^{}]*)\}")
+HOLE = re.compile(r"(?<!\\)\{([^{}]*)\}")
 ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "{": "{", "}": "}"}
 
 

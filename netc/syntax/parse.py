@@ -15,13 +15,15 @@ from netc.syntax import tree
 from netc.syntax.build import Build
 from netc.syntax.cache import cache_file
 from netc.syntax.layout import Layout
+from netc.syntax.recover import blank, closing, leave_out, names_in, open_at
 
 KEYWORDS = tuple(
     "netc import fn block net train input target param for in if else output loss metric assert or and not "
     "true false none".split()
 )
 ERRORS = 100
-BINDS = re.compile(r"\s*(?:(?:input|target|param|for)\s+)?([A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*)\s*(?:[=:]|in\b)")
+WORK = 4 << 20  # characters read again after mistakes, in all
+TOP = ("import", "fn", "block", "net", "train")
 
 
 def parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
@@ -36,16 +38,36 @@ def parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
             return tree.File(file.span, file.version, file.doc, file.items, frozenset(lost)), found
         except UnexpectedInput as error:
             at = _place(error, source)
-            found.append(_describe(error, at))
-            region = _statement(text, at.start)
-            if region is None or len(found) >= ERRORS:
-                raise Refused(*found) from None
-            start, end = region
-            if bound := BINDS.match(text, start, end):
-                lost.update(re.split(r"\s*,\s*", bound[1]))
-            text = text[:start] + re.sub(r"[^\n]", " ", text[start:end]) + text[end:]
+            found.append(_describe(error, at, text))
         except Refused as error:
-            raise Refused(*found, *error.diagnostics) from None
+            found += error.diagnostics
+            at = error.diagnostics[0].span or Span(source, 0, 0)
+        mended = _mend(text, found[-1], at)
+        if mended is None or len(found) >= ERRORS or len(found) * len(text) > WORK:
+            raise Refused(*found) from None
+        text, left_out = mended
+        lost |= names_in(left_out) | {word for word in ("output", "input", "import") if word in left_out}
+        if "return" in left_out:
+            lost.add("output")
+
+
+def _mend(text: str, problem: Diagnostic, at: Span) -> tuple[str, str] | None:
+    """`text` without the mistake, and what was left out of it; None where nothing can be made of it."""
+    opened = problem.span.text if problem.span and problem.code == "E0108" else ""
+    if opened == "{":
+        return _close(text, at.start)
+    if opened == "}" and not problem.notes:
+        return blank(text, at.start, at.end), ""
+    region = leave_out(text, at.start)
+    return (blank(text, *region), text[slice(*region)]) if region else None
+
+
+def _close(text: str, position: int) -> tuple[str, str] | None:
+    """`text` with a `}` for the one that lacks: at its end, or in the blank line before `position`."""
+    if text[position : position + 1] == "{":
+        return text + "\n}", ""
+    before = re.search(r"\n[ \t]*\n[ \t]*\Z", text[:position])
+    return (text[: before.start()] + "}" + text[before.start() + 1 :], "") if before else None
 
 
 def parse_expression(source: Source, span: Span) -> tree.Expression:
@@ -53,7 +75,7 @@ def parse_expression(source: Source, span: Span) -> tree.Expression:
     try:
         expression = _run(Source(source.path, span.text), source, span.start, "expression")
     except UnexpectedInput as error:
-        raise Refused(_describe(error, _place(error, source, span.start))) from None
+        raise Refused(_describe(error, _place(error, source, span.start), source.text)) from None
     return expression  # type: ignore[return-value]
 
 
@@ -85,35 +107,35 @@ def _place(error: UnexpectedInput, source: Source, offset: int = 0) -> Span:
         if token.type == "$END":
             start = end = len(source.text.rstrip())
         return Span(source, start + offset, max(end, start) + offset)
-    position = error.pos_in_stream or 0
-    return Span(source, position + offset, position + 1 + offset)
+    position = (error.pos_in_stream or 0) + offset
+    return Span(source, position, position + (2 if source.text[position : position + 2] in DOUBLED else 1))
 
 
-def _describe(error: UnexpectedInput, at: Span) -> Diagnostic:
+DOUBLED = ("&&", "||", "|>")
+
+
+def _describe(error: UnexpectedInput, at: Span, text: str) -> Diagnostic:
     if isinstance(error, UnexpectedCharacters):
         return wording.unexpected_character(at)
     assert isinstance(error, UnexpectedToken)
     token: Token = error.token
+    if (opened := _never_closed(text, at, str(token))) is not None:
+        return wording.unclosed_bracket(Span(at.source, opened, opened + 1))
     if str(token) in KEYWORDS:
         return wording.misplaced_keyword(at, str(token))
-    return wording.unexpected_token(at, token.type == "_NL", token.type == "$END", set(error.accepts or error.expected))
+    newline = token.type == "_NL"
+    if newline and at.source.text[at.start - 1 : at.start] == ":":
+        at, newline = Span(at.source, at.start - 1, at.start), False
+    return wording.unexpected_token(at, newline, token.type == "$END", set(error.accepts or error.expected))
 
 
-def _statement(text: str, position: int) -> tuple[int, int] | None:
-    """The lines of the statement around `position`, or None where leaving them out would lose a brace."""
-    start = text.rfind("\n", 0, max(position, 0)) + 1
-    while start and re.match(r"[ \t]*(->|else\b)", text[start:]):
-        start = text.rfind("\n", 0, start - 1) + 1
-    end = start
-    while True:
-        stop = text.find("\n", end)
-        end = len(text) if stop < 0 else stop
-        part = text[start:end]
-        open_brackets = sum(part.count(c) for c in "([") - sum(part.count(c) for c in ")]")
-        if end >= len(text) or (open_brackets <= 0 and end >= position and not re.match(r"\s*->", text[end:])):
-            break
-        end += 1
-    part = re.sub(r"#[^\n]*", "", text[start:end])
-    if part.count("{") != part.count("}") or not part.strip():
+def _never_closed(text: str, at: Span, token: str) -> int | None:
+    """Where the bracket was opened whose end lacks before `at`, the first thing on its line."""
+    line = text.rfind("\n", 0, at.start) + 1
+    stack = open_at(text, at.start)
+    if not stack or text[line : at.start].strip():
         return None
-    return start, end
+    innermost = stack[-1]
+    if innermost.kind == "{":
+        return innermost.start if token in TOP and line == at.start else None
+    return innermost.start if innermost.start < line and closing(text, innermost.start) is None else None

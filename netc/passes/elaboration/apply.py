@@ -132,21 +132,47 @@ def apply_op(frame: Frame, op: Op, operands: Sequence[Any], span: Span, place: P
         wanted = op.params(*shapes)
     except Mismatch as error:
         at = places.get(error.at, span)
-        raise frame.refuse(wording_shapes.mismatch(at, op.name, error.message, frame.origin(*_tensors(inputs)))) from None
+        said = _said(frame, op, inputs)
+        raise frame.refuse(wording_shapes.mismatch(at, _spelling(op, span), error.message, said, _origin(frame, op, inputs),
+                                                   _guess(op, error, shapes))) from None
     except Learn as fact:
         fact.span = fact.span or span
         raise
     several = isinstance(made, list)
     outputs = tuple(Value(frame.hint if not several else "", Type(dtype, shape)) for shape in (made if several else [made]))
     for output in outputs:
-        _check_size(frame, op.name, output.type.shape, inputs, span)
+        _check_size(frame, op, output.type.shape, inputs, span)
     path, params = _instance(frame, op, wanted, inputs, span, place)
     _add(frame, Node(op, inputs, params, outputs, path, span), span)
     return outputs if several else outputs[0]
 
 
-def _tensors(values: Sequence[Value]) -> list[Value]:
-    return [v for v in values if not isinstance(v, Constant)]
+def _spelling(op: Op, span: Span) -> str:
+    """The op as the user wrote it: an operator or a name."""
+    return op.operator.rstrip("x") if op.operator and f"{op.name}(" not in span.text else op.name
+
+
+def _said(frame: Frame, op: Op, inputs: Sequence[Value]) -> dict[str, str]:
+    """What a message calls the operands of `op`: by the user's names, where they have one."""
+    sides = ("the left side", "the right side") if op.operator and len(inputs) == 2 else ()
+    said = {}
+    for i, (operand, value) in enumerate(zip(op.operand_names(len(inputs)), inputs, strict=True)):
+        other = sides[i] if sides else "what comes in" if len(inputs) == 1 else f"tensor {i + 1}" if "[" in operand else operand
+        said[operand] = value.hint if isinstance(value, Constant) else frame.name_of(value) or other
+    return said
+
+
+def _origin(frame: Frame, op: Op, inputs: Sequence[Value]) -> tuple[Note, ...]:
+    pairs = zip(_said(frame, op, inputs).values(), inputs, strict=True)
+    return frame.origin((name, value) for name, value in pairs if not isinstance(value, Constant))
+
+
+def _guess(op: Op, error: Mismatch, shapes: Sequence[Shape]) -> str | None:
+    """A habit that explains a mismatch: the channels that come in, given as in torch."""
+    first = shapes[0][1] if shapes and len(shapes[0]) > 1 else None
+    if error.at == "kernel_size" and first is not None and getattr(op, "out_channels", None) == first:
+        return wording_shapes.CHANNELS_INFERRED
+    return None
 
 
 def _check_count(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> None:
@@ -173,16 +199,16 @@ def _constants(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> tup
     return tuple(out)
 
 
-def _check_size(frame: Frame, name: str, shape: Shape, inputs: Sequence[Value], span: Span) -> None:
+def _check_size(frame: Frame, op: Op, shape: Shape, inputs: Sequence[Value], span: Span) -> None:
     try:
         for axis, dim in enumerate(shape):
             if not at_least(dim, 1):
-                raise frame.refuse(wording_shapes.empty_axis(span, name, show(shape), axis, frame.origin(*_tensors(inputs))))
+                raise frame.refuse(wording_shapes.empty_axis(span, op.name, show(shape), axis, _origin(frame, op, inputs)))
     except Learn as fact:
         fact.span = fact.span or span
         raise
     if too_large(tuple(substitute(d, frame.prover.given) for d in shape)):
-        raise frame.refuse(wording_shapes.tensor_too_large(span, show(shape), frame.origin(*_tensors(inputs))))
+        raise frame.refuse(wording_shapes.tensor_too_large(span, show(shape), _origin(frame, op, inputs)))
 
 
 def too_large(shape: Shape) -> bool:
@@ -213,7 +239,7 @@ def _instance(frame: Frame, op: Op, wanted: dict[str, Parameter], inputs: Sequen
 
 
 def _own(frame: Frame, op: Op, path: Path, type_: Type, parameter: Parameter, inputs: Sequence[Value], span: Span) -> Param:
-    check_known(frame, op.name, type_.shape, span, frame.origin(*_tensors(inputs)))
+    check_known(frame, op.name, type_.shape, span, _origin(frame, op, inputs))
     made = Param(".".join(path), type_, path, parameter.init, parameter.trainable)
     frame.params[path] = made
     return made

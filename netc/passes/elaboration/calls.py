@@ -110,7 +110,7 @@ def bind_parameters(frame: Frame, name: str, parameters: Sequence[tree.Parameter
     for parameter in parameters:
         key = parameter.name.text
         if key in given:
-            given[key] = checked(frame, name, parameter, given[key], places[key])
+            given[key] = checked(frame, name, parameter, given[key], places.get(key, node.span))
         elif parameter.default is None:
             raise frame.refuse(wording_names.missing_argument(node.span, name, key, _expected(parameter.annotation)))
     return with_defaults(frame, name, parameters, given) if complete else given
@@ -174,8 +174,13 @@ def _expected(annotation: tree.Annotation | None) -> str:
 
 
 def check_annotations(parameters: Sequence[tree.Parameter]) -> None:
-    """Refuses what is not the type of a parameter."""
+    """Refuses what is not the type of a parameter, and two parameters of one name."""
+    places: dict[str, Span] = {}
     for parameter in parameters:
+        name = parameter.name
+        if name.text in places:
+            raise Refused(wording_names.redefined(name.span, name.text, places[name.text], "a parameter"))
+        places[name.text] = name.span
         annotation = parameter.annotation
         while annotation is not None:
             if annotation.name not in TYPES and annotation.name != "list":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from netc.diagnostics import Refused, Span, wording_names, wording_shapes
+from netc.diagnostics import Diagnostic, Refused, Span, wording_names, wording_shapes
 from netc.dims import Dim
 from netc.ir.module import Path, Value
 from netc.ops.contract import OPERATORS, OPS, Op
@@ -38,6 +38,25 @@ def evaluate(frame: Frame, node: tree.Expression) -> Any:
     return RULES[type(node)](frame, node)
 
 
+def each(frame: Frame, nodes: Iterable[tree.Expression]) -> list[Any]:
+    """The values of `nodes`; what is wrong with any of them is reported together."""
+    out: list[Any] = []
+    found: list[Diagnostic] = []
+    poisoned = False
+    for node in nodes:
+        try:
+            out.append(evaluate(frame, node))
+        except Refused as refused:
+            found += refused.diagnostics
+        except Poisoned:
+            poisoned = True
+    if found:
+        raise Refused(*found)
+    if poisoned:
+        raise Poisoned
+    return out
+
+
 # -- names and literals -------------------------------------------------------------------------------
 
 
@@ -60,7 +79,7 @@ def look_up(frame: Frame, name: str, span: Span) -> Any:
         return OpLayer(OPS[name], None, span=span)
     if name in numbers.HELPERS:
         return name
-    if name in frame.session.lost:
+    if name in frame.session.lost or "import" in frame.session.lost:
         raise Poisoned
     known = [*frame.env, *frame.definition.scope, *OPS, *numbers.HELPERS]
     raise frame.refuse(wording_names.unknown_name(span, name, known))
@@ -93,15 +112,15 @@ def _shown(frame: Frame, part: tree.Expression) -> str:
     found = numbers.concrete(evaluate(frame, part), part.span, "a number in a string")
     if not isinstance(found, int | float | str):
         raise frame.refuse(wording_shapes.wrong_operands(part.span, "{}", describe(found), None))
-    return str(found)
+    return describe(found) if isinstance(found, bool) else str(found)
 
 
 def _list(frame: Frame, node: tree.List) -> list[Any]:
-    return [evaluate(frame, item) for item in node.items]
+    return each(frame, node.items)
 
 
 def _tuple(frame: Frame, node: tree.Tuple) -> tuple[Any, ...]:
-    return tuple(evaluate(frame, item) for item in node.items)
+    return tuple(each(frame, node.items))
 
 
 # -- operators ----------------------------------------------------------------------------------------
@@ -121,10 +140,27 @@ def _binary(frame: Frame, node: tree.Binary) -> Any:
     spine = [node]
     while isinstance(spine[-1].left, tree.Binary):
         spine.append(spine[-1].left)
-    left = evaluate(frame, spine[-1].left)
-    for part in reversed(spine):
-        left = _operate(frame, part, left)
+    rest = list(reversed(spine))
+    left = _or_all(frame, lambda: evaluate(frame, spine[-1].left), rest)
+    for i, part in enumerate(rest):
+        left = _or_all(frame, lambda part=part, left=left: _operate(frame, part, left), rest[i + 1 :])  # type: ignore[misc]
     return left
+
+
+def _or_all(frame: Frame, attempt: Callable[[], Any], rest: Sequence[tree.Expression]) -> Any:
+    """What `attempt` gives; where it is refused, with what else is wrong in `rest`, which it would have led to."""
+    try:
+        return attempt()
+    except (Refused, Poisoned) as error:
+        others = [n.right if isinstance(n, tree.Binary) else n for n in rest
+                  if not isinstance(n, tree.Binary) or n.operator not in ("and", "or")]
+        try:
+            each(frame, others)
+        except Refused as refused:
+            raise Refused(*(error.diagnostics if isinstance(error, Refused) else ()), *refused.diagnostics) from None
+        except Poisoned:
+            pass
+        raise
 
 
 def _operate(frame: Frame, node: tree.Binary, left: Any) -> Any:
@@ -151,6 +187,8 @@ def operate(frame: Frame, operator: str, operands: tuple[Any, ...], span: Span) 
 def _repeat(frame: Frame, node: tree.Binary, layer: Any, count: Any) -> Any:
     if node.operator != "*" or not isinstance(layer, LAYERS) or not numbers.is_number(count) or isinstance(count, float):
         raise frame.refuse(wording_names.operator_on_layer(node.span, node.operator, describe(layer), describe(count)))
+    if isinstance(layer, Instance):
+        raise frame.refuse(wording_names.repeat_instance(node.span, ".".join(layer.path)))
     number = numbers.concrete(count, node.right.span, "the number of copies")
     if number < 0:
         raise frame.refuse(wording_names.operator_on_layer(node.span, "*", "a layer", f"the number {number}"))
@@ -167,7 +205,10 @@ def _comparison(frame: Frame, node: tree.Comparison) -> Any:
     for operator, operand in zip(node.operators, node.operands[1:], strict=True):
         right = evaluate(frame, operand)
         if isinstance(left, Value) or isinstance(right, Value):
-            return operate(frame, operator, (left, right), node.span)
+            made = operate(frame, operator, (left, right), node.span)
+            if len(node.operators) > 1:
+                raise frame.refuse(wording_shapes.not_a_condition(node.span, describe(made)))
+            return made
         result = result and numbers.compare(operator, left, right, node.span, frame.asserting)
         left = right
     return result
@@ -184,8 +225,9 @@ def _conditional(frame: Frame, node: tree.Conditional) -> Any:
 def _labelled(frame: Frame, node: tree.Labelled) -> Any:
     path = label(frame, node.label)
     made = evaluate(frame, node.step)
-    if not isinstance(made, LAYERS):
-        raise frame.refuse(wording_names.label_on_value(node.step.span, describe(made)))
+    if not isinstance(made, LAYERS) or isinstance(made, Instance):
+        what = f"the instance `{'.'.join(made.path)}`" if isinstance(made, Instance) else describe(made)
+        raise frame.refuse(wording_names.label_on_value(node.step.span, what))
     return Labelled(path, made, node.span)
 
 
@@ -208,35 +250,40 @@ def label(frame: Frame, node: tree.Expression) -> Path:
 
 def _pipe(frame: Frame, node: tree.Pipe) -> Any:
     first, *rest = node.steps
-    start = evaluate(frame, first)
+    start = _or_all(frame, lambda: evaluate(frame, first), rest)
     if isinstance(start, LAYERS) or (isinstance(start, str) and start in OPS):
-        return Chain((start, *(_layer(frame, step) for step in rest)), node.span)
+        return Chain((start, *_layers(frame, rest)), node.span)
     inputs = start if isinstance(start, tuple) else (start,)
     if not all(isinstance(x, Value) for x in inputs):
-        raise frame.refuse(wording_names.not_a_layer(first.span, describe(start)))
+        raise frame.refuse(wording_names.not_a_value(first.span, describe(start)))
     current: Any = start
-    for step in rest:
+    for i, step in enumerate(rest):
         inputs = current if isinstance(current, tuple) else (current,)
-        current = apply_layer(frame, _layer(frame, step), inputs, step.span)
+        current = _or_all(frame, lambda step=step, inputs=inputs: apply_layer(frame, _layer(frame, step), inputs, step.span),  # type: ignore[misc]
+                          rest[i + 1 :])
     return current
 
 
+def _layers(frame: Frame, nodes: Sequence[tree.Expression]) -> list[Any]:
+    return [_is_layer(frame, node, made) for node, made in zip(nodes, each(frame, nodes), strict=True)]
+
+
 def _layer(frame: Frame, node: tree.Expression) -> Any:
-    made = evaluate(frame, node)
+    return _is_layer(frame, node, evaluate(frame, node))
+
+
+def _is_layer(frame: Frame, node: tree.Expression, made: Any) -> Any:
     if not isinstance(made, LAYERS):
-        raise frame.refuse(wording_names.not_a_layer(node.span, describe(made)))
+        raise frame.refuse(wording_names.not_a_layer(node.span, describe(made), made if made in OPS else None))
     return made
 
 
 def _call(frame: Frame, node: tree.Call) -> Any:
     function = evaluate(frame, node.function)
-    positional = [evaluate(frame, a.value) for a in node.arguments if a.name is None]
-    keywords: dict[str, Any] = {}
-    for argument in node.arguments:
-        if argument.name is not None:
-            if argument.name in keywords:
-                raise frame.refuse(wording_names.duplicate_argument(argument.span, node.function.span.text, argument.name))
-            keywords[argument.name] = evaluate(frame, argument.value)
+    positional, keywords = _arguments(frame, node)
+    if isinstance(function, Instance) and _lacks_arguments(function.layer) and (
+            keywords or not all(isinstance(x, Value) for x in positional)):
+        function = function.layer
     name = node.function.text if isinstance(node.function, tree.Name) else ""
     if numbers.is_helper_call(name, positional, bool(keywords)) and (
             isinstance(function, str) or (isinstance(function, OpLayer) and function.op is None)):
@@ -252,6 +299,20 @@ def _call(frame: Frame, node: tree.Call) -> Any:
     if isinstance(function, LAYERS):
         raise frame.refuse(wording_names.already_called(node.span, node.function.span.text))
     raise frame.refuse(wording_names.not_callable(node.function.span, describe(function) if not isinstance(function, str) else f"`{function}`, so used,"))
+
+
+def _lacks_arguments(layer: Any) -> bool:
+    return (isinstance(layer, OpLayer) and layer.op is None) or (isinstance(layer, BlockLayer) and layer.arguments is None)
+
+
+def _arguments(frame: Frame, node: tree.Call) -> tuple[list[Any], dict[str, Any]]:
+    named = [a for a in node.arguments if a.name is not None]
+    for i, argument in enumerate(named):
+        if any(argument.name == other.name for other in named[:i]):
+            raise frame.refuse(wording_names.duplicate_argument(argument.span, node.function.span.text, str(argument.name)))
+    placed = [a.value for a in node.arguments if a.name is None]
+    values = each(frame, [*placed, *(a.value for a in named)])
+    return values[: len(placed)], {str(a.name): v for a, v in zip(named, values[len(placed) :], strict=True)}
 
 
 def _call_op(frame: Frame, layer: OpLayer, positional: list[Any], keywords: dict[str, Any], node: tree.Call) -> Any:
@@ -271,12 +332,20 @@ def _call_op(frame: Frame, layer: OpLayer, positional: list[Any], keywords: dict
 def _call_block(frame: Frame, layer: BlockLayer, positional: list[Any], keywords: dict[str, Any], node: tree.Call) -> Any:
     count = next((i for i, x in enumerate(positional) if not isinstance(x, Value)), len(positional))
     inputs, rest = tuple(positional[:count]), positional[count:]
-    if layer.arguments is not None:
+    if layer.arguments is not None and _is_preset(frame, node.function):
+        placed = {p.name.text for p in layer.definition.tree.parameters[: len(rest)]}
+        keywords = {k: v for k, v in layer.arguments if k not in placed} | keywords
+    elif layer.arguments is not None:
         if rest or keywords or not inputs:
             raise frame.refuse(wording_names.already_called(node.span, layer.definition.name))
         return apply_layer(frame, layer, inputs, node.span)
     made = call_block(frame, layer.definition, rest, keywords, node, count)
     return apply_layer(frame, made, inputs, node.span) if inputs else made
+
+
+def _is_preset(frame: Frame, node: tree.Expression) -> bool:
+    """Whether `node` names a preset, whose arguments a call may replace."""
+    return isinstance(node, tree.Name) and node.text not in frame.env and isinstance(frame.definition.scope.get(node.text), Alias)
 
 
 def _call_function(frame: Frame, function: Function, positional: list[Any], keywords: dict[str, Any], node: tree.Call) -> Any:
@@ -307,7 +376,8 @@ def _attribute(frame: Frame, node: tree.Attribute) -> Any:
     if not isinstance(found, Instance):
         if isinstance(found, Value) and node.name == "shape":
             return list(found.type.shape)
-        raise frame.refuse(wording_shapes.wrong_operands(node.span, f".{node.name}", describe(found), None))
+        part = Span(node.span.source, node.base.span.end, node.span.end)
+        raise frame.refuse(wording_shapes.no_attribute(part, node.name, describe(found), [*OPS, "shape"]))
     return read_parameter(frame, found, tuple(names), node.span)
 
 
@@ -350,13 +420,21 @@ def _index_tensor(frame: Frame, x: Value, node: tree.Index) -> Any:
             bounds = tuple(None if b is None else evaluate(frame, b) for b in (item.start, item.stop, item.step))
             items.append(None if bounds == (None, None, None) else bounds)
         else:
-            items.append(evaluate(frame, item))
+            items.append(_position(frame, item, node))
     for item in items:
         for part in item if isinstance(item, tuple) else (item,):
             if part is not None and (isinstance(part, bool) or not isinstance(part, int | Dim)):
                 raise frame.refuse(wording_shapes.cannot_index(node.span, "a tensor"))
     made = [item if item is None or isinstance(item, tuple) else numbers.concrete(item, node.span, "an index") for item in items]
     return apply_op(frame, OPERATORS["[]"](tuple(made)), (x,), node.span)
+
+
+def _position(frame: Frame, item: tree.Expression, node: tree.Index) -> Any:
+    """A position in an axis; none stands for no axis here."""
+    found = evaluate(frame, item)
+    if found is None:
+        raise frame.refuse(wording_shapes.cannot_index(node.span, "a tensor"))
+    return found
 
 
 RULES: Mapping[type, Callable[[Frame, Any], Any]] = {

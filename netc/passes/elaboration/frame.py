@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,13 +89,14 @@ class Frame:
 
     def refuse(self, diagnostic: Diagnostic) -> Refused:
         """The finding with the calls that led to this block, innermost first."""
-        notes = [Note(f"in `{site.name}`, called here", site.span) for site in reversed(self.sites)]
+        notes = [Note(f"in `{site.name}`, called here", site.span) for site in reversed(self.sites)
+                 if site.span != diagnostic.span]
         return Refused(diagnostic.noting(*notes[:4]))
 
-    def origin(self, *values: Value) -> tuple[Note, ...]:
-        """Where each of `values` comes from, with its type."""
-        out = []
-        for value in values:
-            name = value.hint or "the value"
-            out.append(Note(f"{name} is {value.type}", self.origins.get(value)))
-        return tuple(dict.fromkeys(out))
+    def origin(self, named: Iterable[tuple[str, Value]]) -> tuple[Note, ...]:
+        """The type of each of the values, under the name that the message gives it, and where it comes from."""
+        return tuple(dict.fromkeys(Note(f"{name} is {value.type}", self.origins.get(value)) for name, value in named))
+
+    def name_of(self, value: Value) -> str:
+        """The name that `value` is bound to, or an empty one."""
+        return next((name for name, held in self.env.items() if held is value), "")

@@ -84,6 +84,11 @@ def _is_layer(value: Any) -> bool:
     return not isinstance(value, bool | int | float | str | list | tuple | type(None))
 
 
+def thawed(value: Any) -> Any:
+    """An argument that was kept as a tuple, as the list that it was."""
+    return [thawed(v) for v in value] if isinstance(value, tuple) else value
+
+
 def _arguments(frame: Frame, layer: BlockLayer, site: Site) -> dict[str, Any]:
     """The block's parameters with the defaults of what the call leaves out."""
     from dataclasses import replace
@@ -91,7 +96,7 @@ def _arguments(frame: Frame, layer: BlockLayer, site: Site) -> dict[str, Any]:
     from netc.passes.elaboration.calls import with_defaults
 
     outside = replace(frame, definition=layer.definition)
-    given = {k: list(v) if isinstance(v, tuple) else v for k, v in layer.arguments or ()}
+    given = {k: thawed(v) for k, v in layer.arguments or ()}
     parameters = layer.definition.tree.parameters
     for parameter in parameters:
         if parameter.name.text not in given and parameter.default is None:
@@ -155,7 +160,7 @@ def _declared(frame: Frame, expression: tree.Expression, declaration: tree.Decla
         if not alike:
             given = frame.prover.given
             raise frame.refuse(wording_shapes.input_size(
-                site.span, site.name, declaration.name.text, expression.span.text,
+                site.span, site.name, declaration.name.text, axis, expression.span.text,
                 str(substitute(dim, given)), str(given[hidden]), expression.span))
     return dim
 
@@ -186,6 +191,8 @@ def enter(frame: Frame, declaration: tree.Declaration, type_: Type, into: list[V
     name = declaration.name.text
     if any(v.hint == name for v in (*frame.inputs, *frame.targets)):
         raise frame.refuse(wording_names.redefined(declaration.name.span, name, None, "an input here"))
+    if other := next((p for p in frame.definition.tree.parameters if p.name.text == name), None):
+        raise frame.refuse(wording_names.redefined(declaration.name.span, name, other.span, "a parameter here"))
     value = Value(name, type_)
     into.append(value)
     frame.env[name] = value

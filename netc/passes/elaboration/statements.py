@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from netc.diagnostics import Refused, wording_names, wording_shapes
+from netc.diagnostics import Refused, Span, wording_names, wording_shapes
 from netc.dims import Dim, value
 from netc.ir.module import Param, Type, Value
 from netc.ops.contract import FLOATS, OPERATORS, Init
 from netc.passes.elaboration import numbers
 from netc.passes.elaboration.apply import apply_op, check_known
-from netc.passes.elaboration.evaluate import evaluate
+from netc.passes.elaboration.evaluate import each, evaluate
 from netc.passes.elaboration.frame import WORK, Frame
 from netc.passes.elaboration.instantiate import check_dtype, dimension, enter
 from netc.passes.elaboration.naming import check_segment, claim
@@ -26,7 +26,7 @@ def elaborate_body(frame: Frame, body: Sequence[tree.Statement]) -> None:
     for statement in frame.deferred:
         frame.env["params"] = parameter_count(frame)
         _attempt(frame, statement)
-    if not frame.outputs and not any(isinstance(s, tree.Output) for s in _all(body)):
+    if not frame.outputs and "output" not in frame.session.lost and not any(isinstance(s, tree.Output) for s in _all(body)):
         frame.session.report(frame.refuse(wording_names.no_output(frame.definition.tree.span, frame.definition.name)))
 
 
@@ -84,7 +84,10 @@ def _input(frame: Frame, statement: tree.Input) -> None:
     if statement.role == "target" and not frame.is_net and frame.definition.tree.role != "net":
         raise frame.refuse(wording_names.statement_in_block(statement.span, "target"))
     for declaration in statement.declarations:
-        if statement.role == "input" or not frame.is_net:
+        if statement.role == "target" and not frame.is_net:
+            frame.env[declaration.name.text] = POISON  # a net that is a layer here is not trained here
+            continue
+        if statement.role == "input":
             if declaration.name.text not in frame.env:
                 frame.env[declaration.name.text] = POISON
                 raise frame.refuse(wording_names.input_not_first(statement.span))
@@ -153,11 +156,15 @@ def _assign(frame: Frame, statement: tree.Assign) -> None:
     if not isinstance(found, list | tuple):
         raise frame.refuse(wording_shapes.cannot_unpack(statement.value.span, describe(found)))
     if len(found) != len(statement.names):
-        raise frame.refuse(wording_shapes.wrong_count(statement.span, len(statement.names), len(found)))
+        raise frame.refuse(wording_shapes.wrong_count(_names(statement), len(statement.names), len(found)))
     for name, item in zip(statement.names, found, strict=True):
         if isinstance(item, Value) and not item.hint:
             object.__setattr__(item, "hint", name.text)
         frame.env[name.text] = _named(name.text, item)
+
+
+def _names(statement: tree.Assign | tree.For) -> Span:
+    return statement.names[0].span.to(statement.names[-1].span)
 
 
 def _named(name: str, found: Any) -> Any:
@@ -179,7 +186,8 @@ def _unpack(frame: Frame, x: Value, statement: tree.Assign) -> tuple[Value, ...]
         raise frame.refuse(wording_shapes.depends_on_free(statement.value.span, "the first axis of what is unpacked",
                                                           sorted(numbers.free_names(first)) if isinstance(first, Dim) else []))
     if count != len(statement.names):
-        raise frame.refuse(wording_shapes.wrong_count(statement.span, len(statement.names), count))
+        note = wording_shapes.first_axis(statement.value.span.text, str(x.type), frame.origins.get(x))
+        raise frame.refuse(wording_shapes.wrong_count(_names(statement), len(statement.names), count, note))
     parts = []
     for i, name in enumerate(statement.names):
         frame.hint = name.text
@@ -208,7 +216,7 @@ def _bind_loop(frame: Frame, statement: tree.For, item: Any) -> None:
         return
     if not isinstance(item, list | tuple) or len(item) != len(statement.names):
         count = len(item) if isinstance(item, list | tuple) else 1
-        raise frame.refuse(wording_shapes.wrong_count(statement.span, len(statement.names), count))
+        raise frame.refuse(wording_shapes.wrong_count(_names(statement), len(statement.names), count))
     for name, part in zip(statement.names, item, strict=True):
         frame.env[name.text] = part
 
@@ -224,11 +232,30 @@ def _if(frame: Frame, statement: tree.If) -> None:
 
 def _output(frame: Frame, statement: tree.Output) -> None:
     for node in statement.values:
-        found = evaluate(frame, node)
+        try:
+            found = evaluate(frame, node)
+        except Poisoned:
+            if frame.session.found:
+                raise
+            raise frame.refuse(wording_shapes.not_a_tensor(node.span, "output", TARGETED)) from None
         for item in found if isinstance(found, tuple) else (found,):
             if not isinstance(item, Value):
                 raise frame.refuse(wording_shapes.not_a_tensor(node.span, "output", describe(item)))
+            if item in _targeted(frame):
+                raise frame.refuse(wording_shapes.not_a_tensor(node.span, "output", TARGETED))
             frame.outputs.append(item)
+
+
+TARGETED = "a value that needs a target, which only training has"
+
+
+def _targeted(frame: Frame) -> set[Value]:
+    """The targets and what is computed from them."""
+    found: set[Value] = set(frame.targets)
+    for step in frame.body if found else ():
+        if not found.isdisjoint(step.inputs):
+            found.update(step.outputs)
+    return found
 
 
 def _result(frame: Frame, statement: tree.Result) -> None:

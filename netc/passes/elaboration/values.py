@@ -125,7 +125,7 @@ def template(value: Any) -> Any:
     if isinstance(value, Instance):
         return value.layer
     if isinstance(value, list | tuple):
-        return tuple(template(v) for v in value)
+        return type(value)(template(v) for v in value)
     return value
 
 
