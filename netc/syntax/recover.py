@@ -8,6 +8,8 @@ from dataclasses import dataclass
 PARTS = re.compile(r'"""(?:[^"]|"[^"]|""[^"])*"""|"(?:[^"\\\n]|\\[^\n])*"|#[^\n]*|[()\[\]{}]')
 PAIRS = {")": "(", "]": "[", "}": "{"}
 INDENTED = re.compile(r"[ \t]*(?:if|for|while|elif|else|def|class|with|block|net)\b[^{}\n]*$")
+OPENS = re.compile(r"\s*(?:block|net)\s+(\w+)")
+DANGLING = re.compile(r"(?:->|[-+*/%@=<]|\b(?:and|or|not|if|else))[ \t]*(?:#[^\n]*)?\Z")
 CHAINED = re.compile(r"[ \t]*(?:else|elif)\b")
 NAMES = re.compile(r"[A-Za-z_]\w*(?=\s*(?:,|:|(?:[-+*/@%]|//|\*\*)?==?|in\b|\())|(?<=[,(])\s*[A-Za-z_]\w*(?=\s*[,:])")
 
@@ -74,6 +76,7 @@ def names_in(part: str) -> set[str]:
     for line in part.splitlines():
         head = re.sub(r"^\s*(?:input|target|param|for|block|net|fn|import)\b", "", line)
         found |= {m[0].strip() for m in NAMES.finditer(head)}
+        found |= {m[1] for m in OPENS.finditer(line)}
     return found
 
 
@@ -103,7 +106,7 @@ def _end(text: str, start: int, position: int) -> int:
         if stack and closing(text, start + stack[0].start) is None:
             line = text.rfind("\n", 0, position)
             return line if line > start else end
-        if not stack and not re.match(r"\s*->", text[end:end + 200]):
+        if not stack and not re.match(r"\s*->", text[end:end + 200]) and not DANGLING.search(text[start:end]):
             return end
         if end >= len(text):
             return end
