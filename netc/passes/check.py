@@ -9,6 +9,7 @@ from netc.diagnostics import Diagnostic, Refused
 from netc.passes.elaborate import elaborate
 from netc.passes.load import Program, complete
 from netc.passes.recipe_tree import recipe_of
+from netc.passes.resolve import resolve
 
 
 def check(program: Program, names: Sequence[str] | None = None, settings: Mapping[str, Any] | None = None,
@@ -30,6 +31,7 @@ def check(program: Program, names: Sequence[str] | None = None, settings: Mappin
             elaborate(program, name, settings, dynamic)
         except Refused as refused:
             keep(refused.diagnostics)
+    keep(resolve(program))
     try:
         recipe_of(program.train, overrides)
     except Refused as refused:

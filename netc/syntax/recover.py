@@ -61,8 +61,8 @@ def leave_out(text: str, position: int) -> tuple[int, int] | None:
     start = _start(text, position)
     end = _end(text, start, position)
     start, end = _within_braces(text, start, end, position)
-    end = _with_body(text, start, end)
-    return (start, end) if end is not None and text[start:end].strip() else None
+    last = _with_body(text, start, end)
+    return (start, last) if last is not None and text[start:last].strip() else None
 
 
 def blank(text: str, start: int, end: int) -> str:

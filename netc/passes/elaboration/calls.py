@@ -41,20 +41,20 @@ def split_operands(kind: type[Op], positional: list[Any]) -> tuple[list[Any] | N
 def bind_op(frame: Frame, kind: type[Op], positional: Sequence[Any], keywords: dict[str, Any], node: tree.Call,
             skipped: int) -> OpLayer:
     """The layer that a call of an op makes. `skipped`: how many positional arguments were operands."""
-    places = _places(kind, node, skipped)
+    places = call_places(kind, node, skipped)
     for name, given in keywords.items():
         if isinstance(given, (Value, *LAYERS)):
             raise frame.refuse(wording_names.wrong_argument(places.get(name, node.span), kind.name, name, describe(given), "a number or setting"))
     try:
         op = bind(kind, positional, keywords)
     except BadArgument as error:
-        raise frame.refuse(_bad(error, kind, places, node)) from None
+        raise frame.refuse(wrong_call(error, kind, places, node)) from None
     except Mismatch as error:
-        raise frame.refuse(wording_shapes.mismatch(places.get(error.at, node.span), kind.name, error.message, ())) from None
+        raise frame.refuse(wording_shapes.mismatch(places.get(error.at, node.span), kind.name, error.message, {}, ())) from None
     return OpLayer(kind, op, (), places, node.span)
 
 
-def _places(kind: type[Op], node: tree.Call, skipped: int) -> dict[str, Span]:
+def call_places(kind: type[Op], node: tree.Call, skipped: int) -> dict[str, Span]:
     """Where the argument for each attribute stands."""
     names = [name for name, _, _ in parameters_of(kind) if name != kind.extra]
     positional = [a for a in node.arguments if a.name is None][skipped:]
@@ -65,7 +65,7 @@ def _places(kind: type[Op], node: tree.Call, skipped: int) -> dict[str, Span]:
     return places | {a.name: a.span for a in node.arguments if a.name is not None}
 
 
-def _bad(error: BadArgument, kind: type[Op], places: dict[str, Span], node: tree.Call) -> Any:
+def wrong_call(error: BadArgument, kind: type[Op], places: dict[str, Span], node: tree.Call) -> Any:
     known = [name for name, _, _ in parameters_of(kind)]
     at = places.get(error.name, node.span)
     if error.kind == "unknown":

@@ -26,7 +26,7 @@ def elaborate_body(frame: Frame, body: Sequence[tree.Statement]) -> None:
     for statement in frame.deferred:
         frame.env["params"] = parameter_count(frame)
         _attempt(frame, statement)
-    if not frame.outputs and "output" not in frame.session.lost and not any(isinstance(s, tree.Output) for s in _all(body)):
+    if not frame.outputs and "output" not in frame.session.lost and not any(isinstance(s, tree.Output) for s in all_statements(body)):
         frame.session.report(frame.refuse(wording_names.no_output(frame.definition.tree.span, frame.definition.name)))
 
 
@@ -54,19 +54,19 @@ def _attempt(frame: Frame, statement: tree.Statement) -> None:
         frame.asserting = False
 
 
-def _all(body: Sequence[tree.Statement]) -> Iterator[tree.Statement]:
+def all_statements(body: Sequence[tree.Statement]) -> Iterator[tree.Statement]:
     for statement in body:
         yield statement
         if isinstance(statement, tree.For):
-            yield from _all(statement.body)
+            yield from all_statements(statement.body)
         elif isinstance(statement, tree.If):
-            yield from _all((*statement.then, *statement.other))
+            yield from all_statements((*statement.then, *statement.other))
 
 
 def bound(body: Sequence[tree.Statement]) -> list[str]:
     """The names that statements bind, whichever way they run."""
     names: dict[str, None] = {}
-    for statement in _all(body):
+    for statement in all_statements(body):
         if isinstance(statement, tree.Assign):
             names.update((n.text, None) for n in statement.names)
         elif isinstance(statement, tree.RawParam):
