@@ -10,6 +10,7 @@ from typing import Any
 from netc.diagnostics import Diagnostic, Refused, Source, Span, wording_names, wording_shapes
 from netc.dims import AnyDim, Learn, Prover, proving, size
 from netc.ir.module import Constraint, Net, Type
+from netc.ir.verify import verify_net
 from netc.ops.contract import OPS
 from netc.passes.elaboration.calls import checked, with_defaults
 from netc.passes.elaboration.evaluate import preset
@@ -93,7 +94,9 @@ def _elaborate(program: Program, name: str, settings: dict[str, Any], session: S
     block = finish(frame, arguments, {n: size(n, session.multiples.get(n, 1)) for n in free})
     block = replace(block, doc=block.doc or program.doc)
     constraints = tuple(learnt[n] for n in free if n in learnt)
-    return Net(name, block, tuple(frame.targets), tuple(frame.losses), tuple(frame.metrics), constraints, tuple(free))
+    net = Net(name, block, tuple(frame.targets), tuple(frame.losses), tuple(frame.metrics), constraints, tuple(free))
+    verify_net(net)
+    return net
 
 
 def _layer(value: Any) -> Any:

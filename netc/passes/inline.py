@@ -8,6 +8,7 @@ from typing import Any
 
 from netc.dims import AnyDim, Dim, substitute
 from netc.ir.module import Block, Call, Net, Node, Param, Path, Step, Type, Value
+from netc.ir.verify import verify_nodes
 from netc.ir.walk import needed
 from netc.ops.contract import Op
 
@@ -32,7 +33,9 @@ def inline(net: Net, outputs: Sequence[Value] | None = None) -> Flat:
     steps = needed(net.block.body, wanted)
     frame.run(steps)
     inputs = (*net.block.inputs, *net.targets)
-    return Flat(inputs, tuple(frame.nodes), tuple(frame.value(v) for v in wanted), frame.params)
+    flat = Flat(inputs, tuple(frame.nodes), tuple(frame.value(v) for v in wanted), frame.params)
+    verify_nodes(inputs, flat.nodes, flat.outputs, {c.name: c.minimum for c in net.constraints})
+    return flat
 
 
 @dataclass(frozen=True)

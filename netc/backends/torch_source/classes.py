@@ -365,7 +365,7 @@ def _name(classes: Classes) -> None:
 def _addition(classes: Classes, plain: Class, made: Class) -> str:
     """What a variant has and the plain one lacks: a child, else a function."""
     held = {p[0] for p in _paths(plain)}
-    extra = next((p[0] for p in _paths(made) if p[0] not in held and not p[0].isdigit()), "")
+    extra = next((p[0] for p in _paths(made) if p[0] not in held and not p[0][-1].isdigit()), "")
     functions = {type(s.op) for s in plain.block.body if isinstance(s, Node)}
     function = next((s.op.name for s in made.block.body if isinstance(s, Node) and s.path is None and type(s.op) not in functions), "")
     return "".join(part.capitalize() for part in (extra or function).replace("-", "_").split("_"))

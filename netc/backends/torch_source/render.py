@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netc.backends.torch_source.classes import Argument, Class, Classes, column, explain, shape_text
 from netc.backends.torch_source.draft import Child, Module, raw_fill, raw_parameter
 from netc.backends.torch_source.forward import Body, forward_body
 from netc.backends.torch_source.literal import docstring, literal
+from netc.backends.torch_source.roll import is_sequential, roll
 from netc.ir.module import Block, Call, Path, Value
 from netc.ops.code import Code, Keyword
 
@@ -75,9 +76,11 @@ def render_class(classes: Classes, made: Class, extra: Callable[[Writer], list[s
     block = made.block
     if (plain := _as_sequential(writer)) is not None:
         return [*_head(writer, "nn.Sequential"), *_constructor(writer, plain)]
-    children = _children(writer)
     body = forward_body(writer, block.body, block.outputs, guard)
-    method = _forward(writer, body)
+    children, lines = roll(_children(writer), body.lines)
+    if is_sequential(children, lines) and extra is None and not writer.stored:
+        return [*_head(writer, "nn.Sequential"), *_constructor(writer, ["super().__init__()", *children])]
+    method = _forward(writer, replace(body, lines=tuple(lines)))
     more = extra(writer) if extra else []
     return [*_head(writer, "nn.Module"), *_constructor(writer, ["super().__init__()", *_stored(writer), *children]),
             "", *method, *more]

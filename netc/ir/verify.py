@@ -1,0 +1,118 @@
+"""Checks that IR is well formed: what every pass must leave true of what it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from netc.dims import AnyDim, Prover, Shape, proving, same, show, substitute
+from netc.ir.module import Block, Call, Constant, Net, Node, Param, Path, Step, Value, blocks
+
+
+class Malformed(AssertionError):
+    """A pass made IR that breaks a rule: a bug of netc, not of a spec."""
+
+
+def verify_net(net: Net) -> None:
+    """Raises Malformed unless every block is sound in each of its instances.
+
+    Values are defined before they are used; each node's outputs have the types that its op's rule gives;
+    each call passes what the block takes; each parameter is owned by one instance.
+    """
+    minimums = {c.name: c.minimum for c in net.constraints}
+    extra = (*net.targets, *net.losses, *(v for _, v in net.metrics))
+    seen: set[tuple[int, tuple[tuple[str, AnyDim], ...]]] = set()
+
+    def visit(block: Block, given: Mapping[str, AnyDim]) -> None:
+        key = (id(block), tuple(given.items()))
+        if key in seen:
+            return
+        seen.add(key)
+        with proving(Prover(given, minimums)):
+            _types(block.body)
+        for step in block.body:
+            if isinstance(step, Call):
+                visit(step.block, {k: substitute(d, given) for k, d in step.sizes.items()})
+
+    for block in blocks(net.block):
+        _definitions(block, extra if block is net.block else ())
+        _owners(block)
+    visit(net.block, {})
+
+
+def verify_nodes(inputs: Sequence[Value], nodes: Sequence[Node], outputs: Sequence[Value],
+                 minimums: Mapping[str, int]) -> None:
+    """The same for a flat graph."""
+    _order(nodes, {*inputs}, outputs)
+    with proving(Prover({}, minimums)):
+        _types(nodes)
+
+
+def _definitions(block: Block, extra: Sequence[Value]) -> None:
+    given = {*block.inputs, *(v for v in extra if not any(v in s.outputs for s in block.body))}
+    _order(block.body, given, (*block.outputs, *extra))
+    owned = {p.path for p in block.params}
+    for step in block.body:
+        if isinstance(step, Node):
+            for param in step.params:
+                _require(param.path in owned, f"{block.name} reads {'.'.join(param.path)}, which it does not own")
+
+
+def _order(body: Sequence[Step], given: set[Value], outputs: Sequence[Value]) -> None:
+    known = set(given)
+    for step in body:
+        for value in step.inputs:
+            _require(value in known or isinstance(value, Param | Constant), f"a value is used before it is made: {value.hint}")
+        for value in step.outputs:
+            _require(value not in known, f"a value is made twice: {value.hint}")
+            known.add(value)
+    for value in outputs:
+        _require(value in known or isinstance(value, Param), f"an output is never made: {value.hint}")
+
+
+def _types(body: Sequence[Step]) -> None:
+    for step in body:
+        if isinstance(step, Node):
+            _node(step)
+        else:
+            _call(step)
+
+
+def _node(node: Node) -> None:
+    shapes = [v.type.shape for v in node.inputs]
+    dtype = node.op.dtype(*(v.type.dtype for v in node.inputs))
+    made = node.op.shape(*shapes)
+    several = made if isinstance(made, list) else [made]
+    _require(len(several) == len(node.outputs), f"{node.op.name} has {len(node.outputs)} outputs, not {len(several)}")
+    for value, shape in zip(node.outputs, several, strict=True):
+        _require(value.type.dtype == dtype, f"{node.op.name} makes {dtype}, not {value.type.dtype}")
+        _alike(value.type.shape, shape, node.op.name)
+    wanted = node.op.params(*shapes)
+    _require([p.path[-1] for p in node.params] == list(wanted), f"{node.op.name} lacks parameters")
+    for param, parameter in zip(node.params, wanted.values(), strict=True):
+        _alike(param.type.shape, parameter.shape, f"{node.op.name}.{param.path[-1]}")
+
+
+def _call(call: Call) -> None:
+    for inner, outer in zip(call.block.inputs, call.inputs, strict=True):
+        _require(inner.type.dtype == outer.type.dtype, f"{call.block.name} is given {outer.type.dtype}")
+        _alike(tuple(substitute(d, call.sizes) for d in inner.type.shape), outer.type.shape, call.block.name)
+    for inner, outer in zip(call.block.outputs, call.outputs, strict=True):
+        _alike(tuple(substitute(d, call.sizes) for d in inner.type.shape), outer.type.shape, call.block.name)
+
+
+def _alike(a: Shape, b: Shape, name: str) -> None:
+    equal = len(a) == len(b) and all(same(p, q) for p, q in zip(a, b, strict=True))
+    _require(equal, f"{name}: {show(a)} is not {show(b)}")
+
+
+def _owners(block: Block) -> None:
+    leaves: set[Path] = {p.path for p in block.params}
+    calls = {s.path for s in block.body if isinstance(s, Call)}
+    for path in leaves | calls:
+        for i in range(1, len(path)):
+            _require(path[:i] not in calls and path[:i] not in leaves, f"{'.'.join(path)} is within another instance")
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise Malformed(message)
