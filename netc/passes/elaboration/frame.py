@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netc.diagnostics import Diagnostic, Note, Refused, Span
-from netc.dims import Guard, Prover
+from netc.dims import Guard, Prover, show, substitute
 from netc.ir.module import Block, Param, Path, Step, Value
 from netc.passes.elaboration.values import Definition, Function
 from netc.syntax import tree
@@ -95,7 +95,13 @@ class Frame:
 
     def origin(self, named: Iterable[tuple[str, Value]]) -> tuple[Note, ...]:
         """The type of each of the values, under the name that the message gives it, and where it comes from."""
-        return tuple(dict.fromkeys(Note(f"{name} is {value.type}", self.origins.get(value)) for name, value in named))
+        return tuple(dict.fromkeys(Note(f"{name} is {self.shown(value)}", self.origins.get(value)) for name, value in named))
+
+    def shown(self, value: Value) -> str:
+        """The type of `value`, with the sizes that this block's caller gives where these tell more."""
+        here = tuple(substitute(d, self.prover.given) for d in value.type.shape)
+        known = any(isinstance(a, int) and a != b for a, b in zip(here, value.type.shape, strict=True))
+        return f"{value.type}, here {show(here)}" if known else str(value.type)
 
     def name_of(self, value: Value) -> str:
         """The name that `value` is bound to, or an empty one."""
