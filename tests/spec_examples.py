@@ -74,14 +74,16 @@ def examples(page: Path) -> list[Example]:
     return found
 
 
-def _example(place: str, info: list[str], text: str, comment: re.Match[str] | None, files: dict[str, str]) -> Example:
+def _example(
+    place: str, info: list[str], text: str, comment: re.Match[str] | None, files: dict[str, str]
+) -> Example:
     role, given = comment.groups() if comment else ("", "")
     code = info[info.index("error") + 1] if "error" in info else None
     whole = "fragment" not in info and (code is None or ITEM.search(text) is not None)
     if whole:
         spec = text + given
     else:
-        body = given if role == "body" else INPUT
+        body = given if role == "body" else "" if "input x:" in text else INPUT
         spec = f"{given if role == 'file' else ''}\nnet Example {{\n{body}\n{text}{_output(body, text)}}}\n"
     return Example(place, spec, code, files=files)
 
@@ -121,10 +123,10 @@ def made(net: Net, lines: tuple[str, ...]) -> list[str]:
             out.append(line if line in map(str, net.constraints) else f"{list(map(str, net.constraints))}")
         else:
             held = [k for k in keys if fnmatchcase(k, line)]
-            out.append(line if held and keys[: len(held)] == held else f"{line}, but the keys left are {keys}")
-            keys = keys[len(held):]
+            out.append(
+                line if held and keys[: len(held)] == held else f"{line}, but the keys left are {keys}"
+            )
+            keys = keys[len(held) :]
     if any(" " not in line for line in lines) and keys:
         out += keys
     return out
-
-

@@ -6,6 +6,9 @@ import pytest
 from spec_examples import Example, codes, examples, made
 
 from netc.backends.to_torch import to_torch
+from netc.deploy.verify import verify
+from netc.passes.initial import state
+from netc.passes.load import standard
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "docs" / "language.md", *sorted((ROOT / "tests" / "language").glob("*.md")))
@@ -36,8 +39,25 @@ def test_wrong_example_is_refused_for_its_reason_alone(example: Example) -> None
     assert codes(example) == [example.code]
 
 
+def test_standard_library_agrees_in_all_backends() -> None:
+    layers = (
+        "-> SqueezeExcite(3) -> DepthwiseSeparable(6, 5, stride=2, bias=true) -> SqueezeExcite(reduction=64)"
+    )
+    spec = f"net A {{\n input x: float32[N, 7, 9, 6]\n y = x {layers}\n output y\n}}\n"
+    net = Example("here", spec).nets()["A"]
+    assert str(net.block.outputs[0].type) == "float32[N, 6, 5, 3]"
+    assert state(net)["squeeze_excite2.fc1.weight"].type.shape == (1, 6, 1, 1)
+    report = verify(net, to_torch(net), "A")
+    assert report.passed, report.blames
+
+
+def test_standard_library_is_in_the_reference() -> None:
+    reference = PAGES[0].read_text(encoding="utf-8").split("## Standard library")[1]
+    assert standard() and all(f"`{name}(" in reference for name in standard())
+
+
 def test_examples_are_found() -> None:
-    assert len(RIGHT) > 60 and len(WRONG) > 30
+    assert len(RIGHT) > 50 and len(WRONG) > 40
 
 
 def test_a_claim_that_is_wrong_is_noticed() -> None:
@@ -45,5 +65,11 @@ def test_a_claim_that_is_wrong_is_noticed() -> None:
     net = Example("here", spec).nets()["A"]
     right = ("fc1.weight", "fc1.bias", "y: float32[N, 2]")
     assert made(net, right) == list(right)
-    for wrong in (("fc1.weight",), ("fc1.bias", "fc1.weight"), ("y: float32[N, 3]",), ("N >= 2",), ("fc2.*",)):
+    for wrong in (
+        ("fc1.weight",),
+        ("fc1.bias", "fc1.weight"),
+        ("y: float32[N, 3]",),
+        ("N >= 2",),
+        ("fc2.*",),
+    ):
         assert made(net, wrong) != list(wrong)
