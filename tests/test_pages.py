@@ -1,0 +1,155 @@
+"""Runs the example of every error page: the message is the one that the page shows, and the mended spec passes.
+
+A page shows a spec (the first `net` fence), further files (`net NAME`), commands where a spec alone does not show the
+error (`sh`), the message (`text`), and the mended spec or commands. What depends on the machine stands in MADE.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+import netc.ops  # noqa: F401
+from netc.cli.main import main
+from netc.diagnostics import Diagnostic, Refused, Source, Span, wording_deploy, wording_shapes, wording_train, wording_weights
+from netc.diagnostics.explain import codes, explain
+from netc.diagnostics.render import render_text
+from netc.passes.check import check
+from netc.passes.load import load
+
+FENCE = re.compile(r"^```(\w*)(?: (\S+))?\n(.*?)^```$", re.M | re.S)
+WORDING = Path(wording_shapes.__file__).parent
+
+
+@dataclass
+class Page:
+    """A page's fences: the first spec and the mended one, files by name, commands, the message."""
+
+    specs: list[str]
+    files: dict[str, str]
+    commands: list[str]
+    message: str
+
+
+def read(code: str) -> Page:
+    page = explain(code)
+    assert page is not None and page.startswith(f"# {code}: ")
+    fences = FENCE.findall(page)
+    return Page(
+        [text for kind, name, text in fences if kind == "net" and not name],
+        {name: text for _, name, text in fences if name},
+        [text for kind, _, text in fences if kind == "sh"],
+        "".join(text for kind, _, text in fences if kind == "text"),
+    )
+
+
+def check_spec(text: str, files: dict[str, str]) -> str:
+    """What `netc check spec.net` prints."""
+    held = {name: content.encode() for name, content in {**files, "spec.net": text}.items()}
+
+    def read_bytes(path: str) -> bytes:
+        if path not in held:
+            raise FileNotFoundError(2, "No such file or directory")
+        return held[path]
+
+    try:
+        return render_text(check(load("spec.net", read_bytes)))
+    except Refused as refused:
+        return render_text(refused.diagnostics)
+
+
+def run(commands: str, folder: Path) -> tuple[int, str]:
+    """Runs commands in `folder`: those of netc in this process. The last one's status and output."""
+    status, output = 0, ""
+    for line in commands.strip().splitlines():
+        if line.startswith("netc "):
+            status, output = _netc(line, folder)
+        else:
+            shell = shutil.which("bash")
+            assert shell
+            done = subprocess.run([shell, "-c", line], cwd=folder, capture_output=True, text=True, check=True)
+            status, output = 0, done.stdout
+    return status, output
+
+
+def _netc(line: str, folder: Path) -> tuple[int, str]:
+    import shlex
+
+    arguments, out, limit = shlex.split(line), io.StringIO(), sys.getrecursionlimit()
+    with (
+        contextlib.chdir(folder),
+        mock.patch.object(sys, "argv", arguments),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(io.StringIO()),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    sys.setrecursionlimit(limit)
+    return int(ended.value.code or 0), out.getvalue()
+
+
+def write_files(page: Page, spec: str | None, folder: Path) -> None:
+    for name, text in {**page.files, **({"spec.net": spec} if spec is not None else {})}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def shown(page: Page, code: str, folder: Path) -> str:
+    """What the example prints."""
+    if code in MADE:
+        return render_text([MADE[code]])
+    if not page.commands:
+        return check_spec(page.specs[0], page.files)
+    write_files(page, page.specs[0] if page.specs else None, folder)
+    status, output = run(page.commands[0], folder)
+    assert status == 1
+    return output
+
+
+@pytest.mark.parametrize("code", codes())
+def test_the_example_gives_the_message(code: str, tmp_path: Path) -> None:
+    page = read(code)
+    message = shown(page, code, tmp_path)
+    assert message == page.message
+    assert set(re.findall(r"^error\[(E\d+)\]", message, re.M)) == {code}
+
+
+@pytest.mark.parametrize("code", [c for c in codes() if len(read(c).specs) > 1 or len(read(c).commands) > 1])
+def test_what_is_mended_passes(code: str, tmp_path: Path) -> None:
+    page = read(code)
+    written = "```sh" in str(explain(code)).split("```net")[0]  # the bad spec is written by commands
+    spec = page.specs[-1] if len(page.specs) > 1 or written else page.specs[0]
+    if not page.commands:
+        assert check_spec(spec, page.files) == ""
+        return
+    write_files(page, spec, tmp_path)
+    commands = page.commands[1] if len(page.commands) > 1 else page.commands[0]
+    assert run(commands, tmp_path)[0] == 0
+
+
+def test_each_code_has_a_page_and_each_page_a_code() -> None:
+    used = {c for path in WORDING.glob("wording*.py") for c in re.findall(r'"(E\d{4})"', path.read_text())}
+    assert used == set(codes())
+    assert len(used) >= 40
+
+
+def test_a_page_whose_message_is_wrong_is_found(tmp_path: Path) -> None:
+    page = read("E0203")
+    assert shown(page, "E0203", tmp_path) != page.message.replace("stride", "strode")
+
+
+def place(text: str, part: str) -> Span:
+    at = text.index(part)
+    return Span(Source("spec.net", text), at, at + len(part))
+
+
+MADE: dict[str, Diagnostic] = {}
