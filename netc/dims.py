@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import gcd, lcm
+from math import gcd, lcm, prod
 from typing import Any, TypeAlias
 
 
@@ -154,18 +154,21 @@ def lower_bound(dim: AnyDim, minimums: Mapping[str, int]) -> int | None:
     """A number that `dim` never falls below, given the least value of each size (1 where absent)."""
     if isinstance(dim, int):
         return dim
-    total = 0
+    bounds = {atom: _atom_bound(atom, minimums) for monomial, _ in dim.terms for atom in monomial}
+    if any(bound is None for bound in bounds.values()):
+        return None
+    if all(c >= 0 for m, c in dim.terms if m) and all(bound >= 0 for bound in bounds.values() if bound is not None):
+        return sum(c * prod(bounds[atom] or 0 for atom in m) for m, c in dim.terms)
+    # Each atom is its bound and a rest of at least 0; where all terms with rests are positive, the least is without.
+    shifted: AnyDim = 0
     for monomial, coefficient in dim.terms:
-        least = coefficient
+        term: AnyDim = coefficient
         for atom in monomial:
-            bound = _atom_bound(atom, minimums)
-            if bound is None or bound < 0:
-                return None
-            least *= bound
-        if coefficient < 0 and monomial:
-            return None
-        total += least
-    return total
+            term = term * (Dim((((Size(f"{atom.key}"),), 1),)) + (bounds[atom] or 0))
+        shifted = shifted + term
+    terms = dict(_terms(shifted))
+    least = terms.pop((), 0)
+    return least if all(c >= 0 for c in terms.values()) else None
 
 
 # -- the normal form ------------------------------------------------------------------------------
