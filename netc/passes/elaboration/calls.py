@@ -74,6 +74,9 @@ def wrong_call(error: BadArgument, kind: type[Op], places: dict[str, Span], node
         return wording_names.missing_argument(node.span, kind.name, error.name, error.expected)
     if error.kind == "duplicate":
         return wording_names.duplicate_argument(at, kind.name, error.name)
+    if error.kind == "too_many" and len(kind.operands) > 1 and is_number(error.value):
+        lacking = kind.operands[-1].rstrip("?")
+        return wording_shapes.number_for_tensor(node.span, kind.name, lacking, describe(error.value))
     if error.kind == "too_many":
         return wording_names.too_many_arguments(node.span, kind.name, error.expected)
     return wording_names.wrong_argument(at, kind.name, error.name, describe(error.value), error.expected)
