@@ -35,12 +35,12 @@ def free_names(x: Dim) -> set[str]:
 
 def binary(operator: str, a: Any, b: Any, span: Span) -> Any:
     """a operator b on compile-time values."""
-    if isinstance(a, list) and isinstance(b, list) and operator == "+":
-        return _bounded(a + b, span)
-    if operator == "*" and isinstance(a, list) and isinstance(b, int):
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple) and operator == "+":
+        return _bounded([*a, *b], span)
+    if operator == "*" and isinstance(a, list | tuple) and isinstance(b, int):
         if len(a) * max(b, 0) > LENGTH:
             raise Refused(wording_shapes.too_much(span, "the list is too long", LENGTH))
-        return a * b
+        return list(a) * b
     if isinstance(a, str) and isinstance(b, str) and operator == "+":
         return a + b
     if not is_number(a) or not is_number(b) or operator == "@":
@@ -144,7 +144,7 @@ def _numeric(function: Callable[[Any], Any]) -> Callable[[list[Any], Span], Any]
 
 def _extreme(pick: Callable[[list[Any]], Any]) -> Callable[[list[Any], Span], Any]:
     def run(arguments: list[Any], span: Span) -> Any:
-        items = list(arguments[0]) if len(arguments) == 1 and isinstance(arguments[0], list) else arguments
+        items = list(arguments[0]) if len(arguments) == 1 and isinstance(arguments[0], list | tuple) else arguments
         return pick([concrete(x, span) for x in items])
     return run
 
@@ -215,7 +215,7 @@ def is_helper_call(name: str, positional: Sequence[Any], keywords: bool) -> bool
     if name == "shape":
         return True
     if name in ("max", "min", "sum") and len(positional) == 1:
-        return isinstance(positional[0], list) and not any(isinstance(x, Value) for x in positional[0])
+        return isinstance(positional[0], list | tuple) and not any(isinstance(x, Value) for x in positional[0])
     return not any(isinstance(x, Value) and name != "len" for x in positional) and not any(isinstance(x, LAYERS) for x in positional)
 
 
