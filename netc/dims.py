@@ -379,14 +379,14 @@ def _answer(question: str, dim: AnyDim, number: int, minimums: Mapping[str, int]
         return dim if isinstance(dim, int) else None
     if question == "known":
         return isinstance(dim, int) or None
+    if question == "zero" and isinstance(dim, int):
+        return dim == 0
+    low = lower_bound(dim, minimums)
     if question == "zero":
-        if isinstance(dim, int):
-            return dim == 0
-        low, high = lower_bound(dim, minimums), lower_bound(-dim, minimums)
-        return False if (low is not None and low > 0) or (high is not None and high > 0) else None
-    low, high = lower_bound(dim, minimums), lower_bound(-dim, minimums)
+        return False if (low or 0) > 0 or (lower_bound(-dim, minimums) or 0) > 0 else None
     if low is not None and low >= number:
         return True
+    high = lower_bound(-dim, minimums)
     return False if high is not None and -high < number else None
 
 

@@ -101,8 +101,8 @@ def _call(call: Call) -> None:
 
 
 def _alike(a: Shape, b: Shape, name: str) -> None:
-    equal = len(a) == len(b) and all(same(p, q) for p, q in zip(a, b, strict=True))
-    _require(equal, f"{name}: {show(a)} is not {show(b)}")
+    if len(a) != len(b) or not all(same(p, q) for p, q in zip(a, b, strict=True)):
+        raise Malformed(f"{name}: {show(a)} is not {show(b)}")
 
 
 def _owners(block: Block) -> None:
