@@ -97,6 +97,10 @@ def argument_habit(name: str, known: Iterable[str]) -> str | None:
     return NEEDLESS.get(name)
 
 
+DTYPES = {
+    "float": "float32", "half": "float32", "float16": "float32", "bfloat16": "float32", "double": "float64",
+    "int": "int64", "long": "int64", "uint8": "int64", "int8": "int64", "int16": "int64", "boolean": "bool",
+}  # fmt: skip
 METHODS = {
     "view": "reshape", "cat": "concat", "t": "transpose", "T": "transpose", "add": "add", "contiguous": "", "clone": "",
     "detach": "", "size": "shape", "dim": "shape",

@@ -57,11 +57,11 @@ def _note(note: Note) -> list[str]:
 def _excerpt(span: Span) -> list[str]:
     """The place, and the line with the part underlined; of a part over several lines, the first."""
     line, column = span.source.position(span.start)
-    text = span.source.line(line).rstrip()
+    text = span.source.line(line)
     last, end_column = span.source.position(span.end)
     cells = [_cell(c) for c in text]
     first, stop = _window(cells, column - 1)
-    end = min(end_column - 1 if last == line else len(cells), stop)
+    end = min(end_column - 1 if last == line else len(text.rstrip()), stop)
     before = CUT * (first > 0) + "".join(shown for shown, _ in cells[first : column - 1])
     shown = before + "".join(s for s, _ in cells[column - 1 : stop]) + CUT * (stop < len(cells))
     indent = len(CUT) * (first > 0) + _width(cells[first : column - 1])

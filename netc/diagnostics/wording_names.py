@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from netc.diagnostics.diagnostic import Diagnostic, Note
-from netc.diagnostics.habits import NAMES, argument_habit
+from netc.diagnostics.habits import DTYPES, NAMES, argument_habit
 from netc.diagnostics.source import Span
 from netc.diagnostics.wording import _listing, _meant
 
@@ -47,7 +47,7 @@ def _value(span: Span) -> Span:
 
 
 def too_many_arguments(span: Span, layer: str, expected: str) -> Diagnostic:
-    return Diagnostic("E0206", f"`{layer}` takes {expected}", span)
+    return Diagnostic("E0206", f"`{layer}` takes {expected}, and this is one too many", span)
 
 
 def duplicate_argument(span: Span, layer: str, name: str) -> Diagnostic:
@@ -59,8 +59,8 @@ def not_callable(span: Span, what: str) -> Diagnostic:
 
 
 def one_branch(span: Span, name: str, bound: Span) -> Diagnostic:
-    return Diagnostic("E0209", f"`{name}` may not be bound here", span,
-                      (Note(f"`{name}` is bound here, in one branch of an `if` only, or in a loop that may not run", bound),),
+    where = "in this loop, which does not run" if bound.text.startswith("for") else "in one branch of this `if` only"
+    return Diagnostic("E0209", f"`{name}` is not bound on every way to here", span, (Note(f"`{name}` is bound {where}", bound),),
                       help=f"bind `{name}` in every branch, or before")
 
 
@@ -80,7 +80,8 @@ def unknown_annotation(span: Span, name: str) -> Diagnostic:
 
 
 def unknown_dtype(span: Span, name: str, known: Sequence[str]) -> Diagnostic:
-    return Diagnostic("E0213", f"`{name}` is not a dtype", span, help=_meant(name, known) or f"one of {', '.join(known)}")
+    help_ = f"write `{DTYPES[name]}`" if name in DTYPES else _meant(name, known) or f"the dtypes are {', '.join(known)}"
+    return Diagnostic("E0213", f"`{name}` is not a dtype", span, help=help_)
 
 
 def operator_on_layer(span: Span, operator: str, left: str, right: str) -> Diagnostic:
@@ -101,8 +102,11 @@ def repeat_instance(span: Span, name: str) -> Diagnostic:
 
 
 def name_taken(span: Span, name: str, other: Span) -> Diagnostic:
+    if span == other:
+        return Diagnostic("E0503", f"this is repeated, and each time its name would be `{name}`", span,
+                          help="put what differs in the label: `\"name{i}\": Layer(...)`")
     return Diagnostic("E0503", f"two instances would be named `{name}`", span, (Note("the other is here", other),),
-                      help="label one of them: `-> other_name: Layer(...)`; in a loop, `\"name{i}\": Layer(...)`")
+                      help="label one of them: `-> other_name: Layer(...)`")
 
 
 def reserved_name(span: Span, name: str, what: str) -> Diagnostic:
@@ -130,7 +134,8 @@ def not_a_value(span: Span, what: str) -> Diagnostic:
 
 
 def label_on_value(span: Span, what: str) -> Diagnostic:
-    return Diagnostic("E0507", f"a label names a layer, but this is {what}", span)
+    help_ = "label the layer in the chain: `x -> name: layer`" if "tensor" in what else None
+    return Diagnostic("E0507", f"a label names a layer, but this is {what}", span, help=help_)
 
 
 def shared_differs(span: Span, name: str, detail: str, first: Span) -> Diagnostic:

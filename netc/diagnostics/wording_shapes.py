@@ -50,7 +50,7 @@ def wrong_count(span: Span, names: int, values: int, *notes: Note) -> Diagnostic
 
 
 def first_axis(text: str, type_: str, place: Span | None) -> Note:
-    return Note(f"{text} is {type_}, and unpacking splits its first axis", place)
+    return Note(f"{text if text.isidentifier() else 'what is unpacked'} is {type_}; unpacking splits its first axis", place)
 
 
 def cannot_unpack(span: Span, what: str) -> Diagnostic:
@@ -123,7 +123,12 @@ def not_a_size(span: Span, what: str) -> Diagnostic:
 
 
 def number_for_tensor(span: Span, layer: str, name: str, what: str) -> Diagnostic:
-    return Diagnostic("E0409", f"`{name}` of {layer} is a tensor, not {what}", span)
+    return Diagnostic("E0409", f"`{layer}` takes a tensor for `{name}`, not {what}", span)
+
+
+def fraction_beside_integers(span: Span, layer: str, number: str, dtype: str) -> Diagnostic:
+    return Diagnostic("E0409", f"`{layer}`: {number} is a fraction, and cannot stand beside {dtype}", span,
+                      help="write a whole number; netc converts nothing unasked")
 
 
 def not_a_tensor(span: Span, role: str, what: str) -> Diagnostic:

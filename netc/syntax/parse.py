@@ -30,7 +30,7 @@ def parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
     """The tree of `source` and every statement that could not be read."""
     found: list[Diagnostic] = []
     lost: set[str] = set()
-    text = source.text
+    text, work = source.text, 0
     while True:
         try:
             file = _run(Source(source.path, text), source, 0, "file")
@@ -38,17 +38,25 @@ def parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
             return tree.File(file.span, file.version, file.doc, file.items, frozenset(lost)), found
         except UnexpectedInput as error:
             at = _place(error, source)
-            found.append(_describe(error, at, text))
+            problem = _describe(error, at, text)
         except Refused as error:
-            found += error.diagnostics
-            at = error.diagnostics[0].span or Span(source, 0, 0)
-        mended = _mend(text, found[-1], at)
-        if mended is None or len(found) >= ERRORS or len(found) * len(text) > WORK:
+            problem = error.diagnostics[0]
+            at = problem.span or Span(source, 0, 0)
+        found += [] if _said(problem, found) else [problem]
+        work += len(text)
+        mended = _mend(text, problem, at)
+        if mended is None or len(found) >= ERRORS or work > WORK:
             raise Refused(*found) from None
         text, left_out = mended
         lost |= names_in(left_out) | {word for word in ("output", "input", "import") if word in left_out}
         if "return" in left_out:
             lost.add("output")
+
+
+def _said(problem: Diagnostic, found: list[Diagnostic]) -> bool:
+    """Whether this follows from what was found: a word that cannot be a name, used as one again."""
+    words = {d.span.text for d in found if d.span and d.code == problem.code and d.code in ("E0106", "E0109")}
+    return problem.span is not None and problem.span.text in words
 
 
 def _mend(text: str, problem: Diagnostic, at: Span) -> tuple[str, str] | None:

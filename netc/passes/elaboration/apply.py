@@ -194,6 +194,8 @@ def _constants(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> tup
             continue
         number = concrete(x, span, "a number beside a tensor")
         if not isinstance(number, int | float) or isinstance(number, bool) or (isinstance(number, float) and dtype in INTEGERS):
+            if isinstance(number, float):
+                raise frame.refuse(wording_shapes.fraction_beside_integers(span, _spelling(op, span), str(number), dtype))
             raise frame.refuse(wording_shapes.number_for_tensor(span, op.name, name, describe(x)))
         out.append(Constant(str(number), Type(dtype, ()), number))
     return tuple(out)

@@ -14,6 +14,7 @@ from netc.passes.elaboration import numbers
 from netc.passes.elaboration.apply import apply_layer, apply_op, read_parameter
 from netc.passes.elaboration.calls import bind_op, bind_parameters, call_block, split_operands
 from netc.passes.elaboration.frame import Frame
+from netc.passes.elaboration.naming import check_segment
 from netc.passes.elaboration.values import (
     LAYERS,
     POISON,
@@ -224,6 +225,8 @@ def _conditional(frame: Frame, node: tree.Conditional) -> Any:
 
 def _labelled(frame: Frame, node: tree.Labelled) -> Any:
     path = label(frame, node.label)
+    for segment in path:
+        check_segment(segment, node.label.span)
     made = evaluate(frame, node.step)
     if not isinstance(made, LAYERS) or isinstance(made, Instance):
         what = f"the instance `{'.'.join(made.path)}`" if isinstance(made, Instance) else describe(made)

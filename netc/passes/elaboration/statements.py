@@ -103,7 +103,7 @@ def _param(frame: Frame, statement: tree.RawParam) -> None:
     name = declaration.name.text
     dtype = check_dtype(frame, declaration.type.dtype) if declaration.type.dtype else "float32"
     if dtype not in FLOATS:
-        raise frame.refuse(wording_shapes.float_param(declaration.span, dtype))
+        raise frame.refuse(wording_shapes.float_param(getattr(declaration.type.dtype, "span", declaration.span), dtype))
     shape = tuple(dimension(frame, e) for e in declaration.type.shape)
     check_segment(name, declaration.name.span)
     check_known(frame, f"the parameter `{name}`", shape, declaration.span)
