@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -22,6 +23,8 @@ VERBS = {
     "run": "Classify images with an exported ONNX file.",
     "explain": "Explain the code of an error.",
 }
+TRAINING = ("train", "eval")
+UNCOLLECTED = 1_000_000  # objects made before Python looks for unused ones: trees and IR are used to the end
 
 
 class Verbs(click.Group):
@@ -33,6 +36,8 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in VERBS:
             return None
+        if name not in TRAINING:
+            gc.set_threshold(UNCOLLECTED)
         module = import_module(f"netc.cli.{'evaluate' if name == 'eval' else name}")
         command: click.Command = module.command
         return command
