@@ -1,7 +1,8 @@
-"""Runs the example of every error page: the message is the one that the page shows, and the mended spec passes.
+"""Runs the example of every error page: it gives the message shown, and the mended spec passes.
 
-A page shows a spec (the first `net` fence), further files (`net NAME`), commands where a spec alone does not show the
-error (`sh`), the message (`text`), and the mended spec or commands. What depends on the machine stands in MADE.
+A page shows a spec (the first `net` fence), further files (`net NAME`), commands where a spec alone does not
+show the error (`sh`), the message (`text`), and the mended spec or commands. MADE has what depends on the
+machine.
 """
 
 from __future__ import annotations
@@ -21,7 +22,16 @@ import pytest
 
 import netc.ops  # noqa: F401
 from netc.cli.main import main
-from netc.diagnostics import Diagnostic, Refused, Source, Span, wording_deploy, wording_shapes, wording_train, wording_weights
+from netc.diagnostics import (
+    Diagnostic,
+    Refused,
+    Source,
+    Span,
+    wording_deploy,
+    wording_shapes,
+    wording_train,
+    wording_weights,
+)
 from netc.diagnostics.explain import codes, explain
 from netc.diagnostics.render import render_text
 from netc.passes.check import check
@@ -78,7 +88,9 @@ def run(commands: str, folder: Path) -> tuple[int, str]:
         else:
             shell = shutil.which("bash")
             assert shell
-            done = subprocess.run([shell, "-c", line], cwd=folder, capture_output=True, text=True, check=True, env=ENV)
+            done = subprocess.run(
+                [shell, "-c", line], cwd=folder, capture_output=True, text=True, check=True, env=ENV
+            )
             status, output = 0, done.stdout
     return status, output
 
@@ -161,7 +173,9 @@ POOL = """net Tiny {
 """
 MODEL = Path("tiny.onnx")
 MADE: dict[str, Diagnostic] = {
-    "E0406": wording_shapes.empty_axis(place(POOL, "max_pool2d(2, stride=4)"), "max_pool2d", "[N, 3, 0, 0]", 2, ()),
+    "E0406": wording_shapes.empty_axis(
+        place(POOL, "max_pool2d(2, stride=4)"), "max_pool2d", "[N, 3, 0, 0]", 2, ()
+    ),
     "E0709": wording_weights.provider_missing("CUDAExecutionProvider", ["CPUExecutionProvider"]),
     "E0711": wording_weights.module_failed("be run", "ModuleNotFoundError: No module named 'torch'"),
     "E0712": wording_weights.graph_failed("tiny.onnx", "Opset 23 is under development"),
@@ -176,8 +190,13 @@ MADE: dict[str, Diagnostic] = {
     "E0829": wording_train.loss_not_finite(float("nan"), 1, 17, 5.0),
     "E0832": wording_train.no_cuda(),
     "E0833": wording_train.weights_differ(["fc.bias"], [], ["fc.weight"]),
+    "E0902": wording_deploy.not_loaded(
+        MODEL, "INVALID_PROTOBUF : Load model from tiny.onnx failed: Protobuf parsing failed."
+    ),
     "E0904": wording_deploy.other_input(MODEL, "tokens: tensor(int64) ['N', 16]", "float32 [N, 3, 32, 32]"),
     "E0905": wording_deploy.other_output(MODEL, (1, 1000), 10),
     "E0906": wording_deploy.no_provider("cuda", ["CPUExecutionProvider"]),
-    "E0907": wording_deploy.not_run(MODEL, "Failed to allocate memory for requested buffer of size 4398046511104"),
+    "E0907": wording_deploy.not_run(
+        MODEL, "Failed to allocate memory for requested buffer of size 4398046511104"
+    ),
 }

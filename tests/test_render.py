@@ -81,14 +81,15 @@ def test_no_control_character_reaches_the_terminal(evil: str) -> None:
 def test_a_finding_has_at_most_4_kib(length: int, letter: str) -> None:
     text = render(Diagnostic("E0201", letter * length))
     assert len(text.encode()) <= BYTES
-    assert text.endswith("...") or letter == "m" and length < BYTES
+    assert text.endswith("...") or (letter == "m" and length < BYTES)
 
 
 @pytest.mark.parametrize(("count", "end"), [
     (1, "1 error; `netc explain E0201` tells more\n"),
     (2, "2 errors; `netc explain E0201` tells more about the first\n"),
     (MOST, f"{MOST} errors; `netc explain E0201` tells more about the first\n"),
-    (MOST + 1, f"{MOST + 1} errors, of which the first {MOST} are shown; `netc explain E0201` tells more about the first\n"),
+    (MOST + 1, f"{MOST + 1} errors, of which the first {MOST} are shown; "
+     "`netc explain E0201` tells more about the first\n"),
 ])  # fmt: skip
 def test_the_count_stands_at_the_end(count: int, end: str) -> None:
     text = render_text([finding("x = wrong", "wrong")] * count)
@@ -104,7 +105,9 @@ def test_nothing_found_prints_nothing() -> None:
 def test_notes_and_help_follow_with_their_places() -> None:
     source = Source("spec.net", "a = 1\nb = a + none\n")
     note = Note("a is the number 1", Span(source, 0, 1))
-    diagnostic = Diagnostic("E0301", "`+` does not work", Span(source, 10, 18), (note, Note("a fact")), "do this")
+    diagnostic = Diagnostic(
+        "E0301", "`+` does not work", Span(source, 10, 18), (note, Note("a fact")), "do this"
+    )
     assert render(diagnostic) == (
         "error[E0301]: `+` does not work\n"
         " --> spec.net:2:5\n"
@@ -120,7 +123,9 @@ def test_notes_and_help_follow_with_their_places() -> None:
 
 def test_json_has_the_documented_keys() -> None:
     source = Source("spec.net", "a = 1\nb = a + none\n")
-    diagnostic = Diagnostic("E0301", "m", Span(source, 10, 18), (Note("n", Span(source, 0, 1)), Note("fact")), "h")
+    diagnostic = Diagnostic(
+        "E0301", "m", Span(source, 10, 18), (Note("n", Span(source, 0, 1)), Note("fact")), "h"
+    )
     assert json.loads(render_json([diagnostic, Diagnostic("E0601", "m")])) == [
         {
             "code": "E0301",
@@ -129,7 +134,10 @@ def test_json_has_the_documented_keys() -> None:
             "help": "h",
             "place": {"file": "spec.net", "line": 2, "column": 5, "end_line": 2, "end_column": 13},
             "notes": [
-                {"message": "n", "place": {"file": "spec.net", "line": 1, "column": 1, "end_line": 1, "end_column": 2}},
+                {
+                    "message": "n",
+                    "place": {"file": "spec.net", "line": 1, "column": 1, "end_line": 1, "end_column": 2},
+                },
                 {"message": "fact", "place": None},
             ],
         },

@@ -82,7 +82,9 @@ HABITS = [  # what people write, the code, the part underlined, a part of the he
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "code", "part", "help_"), HABITS, ids=[h[0].splitlines()[0] for h in HABITS])
+@pytest.mark.parametrize(
+    ("body", "code", "part", "help_"), HABITS, ids=[h[0].splitlines()[0] for h in HABITS]
+)
 def test_a_habit_gives_one_message_with_what_to_write(body: str, code: str, part: str, help_: str) -> None:
     diagnostics = found(net(body))
     assert [d.code for d in diagnostics] == [code]
@@ -91,7 +93,8 @@ def test_a_habit_gives_one_message_with_what_to_write(body: str, code: str, part
     assert help_ in (only.help or "")
 
 
-@pytest.mark.parametrize("body", ["x = image -> Conv2d(8, (3, 3), padding=(1, 1))", "x = image -> Conv2d(8, [3, 3])",
+@pytest.mark.parametrize("body", ["x = image -> Conv2d(8, (3, 3), padding=(1, 1))",
+                                  "x = image -> Conv2d(8, [3, 3])",
                                   "x = image -> relu()", "\tx = image\t -> relu"])  # fmt: skip
 def test_what_is_fine_is_accepted(body: str) -> None:
     assert found(net(body)) == []
@@ -106,7 +109,9 @@ def test_an_output_that_cannot_be_read_is_not_missed_as_well(line: str) -> None:
 REST = "\n\nnet Other {\n    input x: float32[N, 8]\n    output x -> Linear(3, bais=true)\n}\n"
 
 
-@pytest.mark.parametrize(("body", "code", "part", "help_"), HABITS, ids=[h[0].splitlines()[0] for h in HABITS])
+@pytest.mark.parametrize(
+    ("body", "code", "part", "help_"), HABITS, ids=[h[0].splitlines()[0] for h in HABITS]
+)
 def test_the_rest_of_the_file_is_checked(body: str, code: str, part: str, help_: str) -> None:
     assert [d.code for d in found(net(body) + REST)] == [code, "E0203"]
 
@@ -137,14 +142,20 @@ def test_a_bracket_across_lines_is_one_statement() -> None:
 
 
 def test_a_word_of_the_language_as_a_name_is_one_mistake() -> None:
-    assert [d.code for d in found(net("block = image\nx = block -> relu\ny = block", "output x"))] == ["E0106"]
+    assert [d.code for d in found(net("block = image\nx = block -> relu\ny = block", "output x"))] == [
+        "E0106"
+    ]
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_damaged_specs_give_messages_and_nothing_else(seed: int) -> None:
-    """Characters are dropped, doubled and exchanged; whatever is left ends in findings, within their bounds."""
+    """Characters are dropped, doubled and exchanged; what is left ends in findings, within their bounds."""
     rng = random.Random(seed)
-    text = list(net("y = image -> Conv2d(width, 3, padding=1) -> relu\nfor i in range(2) {\n    y = y -> relu\n}\nx = y"))
+    text = list(
+        net(
+            "y = image -> Conv2d(width, 3) -> relu\nfor i in range(2) {\n    y = y -> relu\n}\nx = y"
+        )
+    )
     for _ in range(rng.randint(1, 6)):
         at = rng.randrange(len(text))
         text[at] = rng.choice(["", text[at] * 2, rng.choice("(){}[]\"',:=->\n#ax1.")])
@@ -190,7 +201,9 @@ def test_mistakes_in_one_statement_are_all_told(line: str, codes: list[str]) -> 
 
 def test_branches_not_taken_and_blocks_never_used_are_resolved() -> None:
     text = "block Unused(n: int) {\n    input x: [N, D]\n    output x -> Linar(n) -> relu(slope=1)\n}\n"
-    diagnostics = found(text + net("x = image if width == 8 else imag\nif width != 8 {\n    x = image -> Cnv(3)\n}"))
+    diagnostics = found(
+        text + net("x = image if width == 8 else imag\nif width != 8 {\n    x = image -> Cnv(3)\n}")
+    )
     assert [d.code for d in diagnostics] == ["E0201", "E0203", "E0201", "E0201"]
 
 
@@ -206,7 +219,10 @@ def test_what_follows_from_a_mistake_is_not_told(line: str) -> None:
     assert len(found(net(line))) == 1
 
 
-@pytest.mark.parametrize("declaration", ["image: flot32[N, 3, 32, 32]", "image: [N, 3, 32, 32]", "image: float32[N, 3, h, 32]"])
+@pytest.mark.parametrize(
+    "declaration", ["image: flot32[N, 3, 32, 32]", "image: [N, 3, 32, 32]", "image: float32[N, 3, h, 32]"]
+)
 def test_a_wrong_input_hides_no_other_mistake(declaration: str) -> None:
-    text = f"net Net {{\n    input {declaration}, other: float32[N, 8]\n    y = other -> Linear(3) + none\n    output image -> relu\n}}\n"
+    body = "    y = other -> Linear(3) + none\n    output image -> relu\n}\n"
+    text = f"net Net {{\n    input {declaration}, other: float32[N, 8]\n{body}"
     assert len(found(text)) == 2

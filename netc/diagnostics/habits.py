@@ -7,38 +7,66 @@ from collections.abc import Iterable
 
 CHARACTERS = {
     "'": 'write strings in double quotes: "..."',
-    "‘": 'write strings in straight double quotes: "..."', "’": 'write strings in straight double quotes: "..."',
-    "“": 'write strings in straight double quotes: "..."', "”": 'write strings in straight double quotes: "..."',
+    "‘": 'write strings in straight double quotes: "..."',
+    "’": 'write strings in straight double quotes: "..."',
+    "“": 'write strings in straight double quotes: "..."',
+    "”": 'write strings in straight double quotes: "..."',
     '"': "the string does not end on this line",
-    ";": "end a statement with a newline", "\\": "a statement goes on where the next line begins with `->`, and within parentheses",
-    "&": "write `and`", "&&": "write `and`", "|": "write `or`", "||": "write `or`", "|>": "write `->`",
-    "!": "write `not`", "~": "write `not`", "^": "powers are written `**`", "?": "write `a if test else b`",
-    "→": "write `->`", "⟶": "write `->`", "×": "write `*`", "·": "write `*`", "÷": "write `/`",
-    "−": "write `-`", "–": "write `-`", "—": "write `-`", "≤": "write `<=`", "≥": "write `>=`", "≠": "write `!=`",  # noqa: RUF001
+    ";": "end a statement with a newline",
+    "\\": "a statement goes on where the next line begins with `->`, and within parentheses",
+    "&": "write `and`",
+    "&&": "write `and`",
+    "|": "write `or`",
+    "||": "write `or`",
+    "|>": "write `->`",
+    "!": "write `not`",
+    "~": "write `not`",
+    "^": "powers are written `**`",
+    "?": "write `a if test else b`",
+    "→": "write `->`",
+    "⟶": "write `->`",
+    "×": "write `*`",
+    "·": "write `*`",
+    "÷": "write `/`",
+    "−": "write `-`",
+    "–": "write `-`",
+    "—": "write `-`",
+    "≤": "write `<=`",
+    "≥": "write `>=`",
+    "≠": "write `!=`",
     "\xa0": "this is a no-break space; write an ordinary space",
-}  # fmt: skip
+}
 
 BRACES = "a body stands in braces: `{` opens it, and `}` closes it"
 # (what the line is up to and with what was found, what to write instead); the first that fits is given
 LINES: tuple[tuple[str, str], ...] = (
     (r"elif\b", "write `else if`, after the `}`"),
     (r"while\b", "there are no loops without an end: write `for i in range(n) { ... }`"),
-    (r"(def|class)\b", "write `fn name(...) = expression` for a helper and `block Name(...) { ... }` for a layer"),
+    (
+        r"(def|class)\b",
+        "write `fn name(...) = expression` for a helper and `block Name(...) { ... }` for a layer",
+    ),
     (r"(for|if|else|with)\b.*:\s*$", BRACES),
     (r"(if|assert|for)\b.*[^=!<>]=$", "compare with `==`"),
     (r"return\b", "write `output value`"),
     (r"(output|loss|metric|input|target|param)\s*[=(:]", "write the keyword and then its value: `output x`"),
-    (r"(from|import)\b", "an import names a file of blocks, at the top of a file: `import \"blocks.net\"`"),
+    (r"(from|import)\b", 'an import names a file of blocks, at the top of a file: `import "blocks.net"`'),
     (r"(pass|\.\.\.)$", "an empty body is `{ }`"),
     (r"print\b", "nothing runs at compile time; `netc show` prints shapes"),
     (r"self\b", "a name stands alone: `conv = Conv2d(64, 3)`"),
-    (r"(with|del|global|yield|raise|try|except|async|await|break|continue)\b", "the language has no such statement"),
-    (r".*\blambda\b", "a helper is a definition of its own: `fn name(v) = expression`; a layer is passed by its name"),
+    (
+        r"(with|del|global|yield|raise|try|except|async|await|break|continue)\b",
+        "the language has no such statement",
+    ),
+    (
+        r".*\blambda\b",
+        "a helper is a definition of its own: `fn name(v) = expression`; a layer is passed by its name",
+    ),
     (r"\w+\s*==", "a name is bound with one `=`"),
     (r"\w+\s*(\+|-|\*|/|@)", "a statement binds a name; write `x = x + y` for `x += y`"),
     (r"\w+\s*:", "a bound name has no type: `name = expression`"),
     (r".*[(,]\s*\*\*?$", "every argument is written out; nothing is unpacked into a call"),
-    (r".*\b[fr]\"", "strings need no prefix: \"layer{i}\" holds the value of `i`"),
+    (r".*\b[fr]\"", 'strings need no prefix: "layer{i}" holds the value of `i`'),
     (r".*[\[(].*\bfor$", "there are no comprehensions: write a `for` loop with `xs = xs + [x]`"),
     (r".*\bis$", "compare with `==`"),
     (r".*\bin$", "lists are walked with `for`, and nothing asks whether they hold a value"),
@@ -57,36 +85,72 @@ def line_habit(line: str) -> str | None:
 
 
 NAMES = {
-    "True": "write `true`", "False": "write `false`", "None": "write `none`",
+    "True": "write `true`",
+    "False": "write `false`",
+    "None": "write `none`",
     "nn": "name layers and functions without a module: `Conv2d`, `relu`",
     "torch": "name layers and functions without a module: `Conv2d`, `relu`",
     "F": "name layers and functions without a module: `Conv2d`, `relu`",
-    "np": "functions stand without a module: `sqrt(n)`", "math": "functions stand without a module: `sqrt(n)`",
-    "self": "a name stands alone: `conv = Conv2d(64, 3)`", "super": "a block has no constructor: it begins with its inputs",
-    "cat": "did you mean `concat`?", "Concat": "did you mean `concat`?", "Concatenate": "did you mean `concat`?",
-    "view": "did you mean `reshape`?", "Dense": "did you mean `Linear`?", "Sequential": "layers are chained with `->`",
-    "ModuleList": "repeat a layer with `layer * n`, or write a `for` loop", "Add": "tensors are added with `+`",
-    "einsum": "write `rearrange(...)` and `@`", "Input": "write `input x: float32[N, 3, 32, 32]`",
+    "np": "functions stand without a module: `sqrt(n)`",
+    "math": "functions stand without a module: `sqrt(n)`",
+    "self": "a name stands alone: `conv = Conv2d(64, 3)`",
+    "super": "a block has no constructor: it begins with its inputs",
+    "cat": "did you mean `concat`?",
+    "Concat": "did you mean `concat`?",
+    "Concatenate": "did you mean `concat`?",
+    "view": "did you mean `reshape`?",
+    "Dense": "did you mean `Linear`?",
+    "Sequential": "layers are chained with `->`",
+    "ModuleList": "repeat a layer with `layer * n`, or write a `for` loop",
+    "Add": "tensors are added with `+`",
+    "einsum": "write `rearrange(...)` and `@`",
+    "Input": "write `input x: float32[N, 3, 32, 32]`",
     "print": "nothing runs at compile time; `netc show` prints shapes",
-    "str": "write the value within a string: \"layer{i}\"", "list": "write `[a, b]`", "tuple": "write `[a, b]`",
-}  # fmt: skip
+    "str": 'write the value within a string: "layer{i}"',
+    "list": "write `[a, b]`",
+    "tuple": "write `[a, b]`",
+}
 
 INFERRED = "leave it out: what comes in is inferred"
 ARGUMENTS = {
-    "dim": ("axis",), "dims": ("axis",), "axes": ("axis",), "keepdim": ("keepdims",), "label_smoothing": ("smoothing",),
-    "filters": ("out_channels",), "channels": ("out_channels",), "units": ("out_features",), "features": ("out_features",),
-    "out_features": ("out_channels",), "out_channels": ("out_features",), "size": ("kernel_size", "output_size"),
-    "rate": ("p",), "prob": ("p",), "epsilon": ("eps",), "use_bias": ("bias",), "pad": ("padding",),
-    "alpha": ("negative_slope",), "nonlinearity": (), "slope": ("negative_slope",), "sections": ("chunks",),
-}  # fmt: skip
+    "dim": ("axis",),
+    "dims": ("axis",),
+    "axes": ("axis",),
+    "keepdim": ("keepdims",),
+    "label_smoothing": ("smoothing",),
+    "filters": ("out_channels",),
+    "channels": ("out_channels",),
+    "units": ("out_features",),
+    "features": ("out_features",),
+    "out_features": ("out_channels",),
+    "out_channels": ("out_features",),
+    "size": ("kernel_size", "output_size"),
+    "rate": ("p",),
+    "prob": ("p",),
+    "epsilon": ("eps",),
+    "use_bias": ("bias",),
+    "pad": ("padding",),
+    "alpha": ("negative_slope",),
+    "nonlinearity": (),
+    "slope": ("negative_slope",),
+    "sections": ("chunks",),
+}
 NEEDLESS = {
-    "in_channels": INFERRED, "in_features": INFERRED, "num_features": INFERRED, "normalized_shape": INFERRED,
-    "num_channels": INFERRED, "input_size": INFERRED, "input_shape": INFERRED,
-    "inplace": "leave it out: no value changes in place", "device": "leave it out: a net runs where its inputs are",
-    "dtype": "leave it out: the dtype is that of what comes in", "track_running_stats": "leave it out: they are always tracked",
-    "reduction": "leave it out: a loss is the mean", "size_average": "leave it out: a loss is the mean",
+    "in_channels": INFERRED,
+    "in_features": INFERRED,
+    "num_features": INFERRED,
+    "normalized_shape": INFERRED,
+    "num_channels": INFERRED,
+    "input_size": INFERRED,
+    "input_shape": INFERRED,
+    "inplace": "leave it out: no value changes in place",
+    "device": "leave it out: a net runs where its inputs are",
+    "dtype": "leave it out: the dtype is that of what comes in",
+    "track_running_stats": "leave it out: they are always tracked",
+    "reduction": "leave it out: a loss is the mean",
+    "size_average": "leave it out: a loss is the mean",
     "activation": "chain it: `layer -> relu`",
-}  # fmt: skip
+}
 
 
 def argument_habit(name: str, known: Iterable[str]) -> str | None:
@@ -98,12 +162,29 @@ def argument_habit(name: str, known: Iterable[str]) -> str | None:
 
 
 DTYPES = {
-    "float": "float32", "half": "float32", "float16": "float32", "bfloat16": "float32", "double": "float64",
-    "int": "int64", "long": "int64", "uint8": "int64", "int8": "int64", "int16": "int64", "boolean": "bool",
-}  # fmt: skip
+    "float": "float32",
+    "half": "float32",
+    "float16": "float32",
+    "bfloat16": "float32",
+    "double": "float64",
+    "int": "int64",
+    "long": "int64",
+    "uint8": "int64",
+    "int8": "int64",
+    "int16": "int64",
+    "boolean": "bool",
+}
 METHODS = {
-    "view": "reshape", "cat": "concat", "t": "transpose", "T": "transpose", "add": "add", "contiguous": "", "clone": "",
-    "detach": "", "size": "shape", "dim": "shape",
+    "view": "reshape",
+    "cat": "concat",
+    "t": "transpose",
+    "T": "transpose",
+    "add": "add",
+    "contiguous": "",
+    "clone": "",
+    "detach": "",
+    "size": "shape",
+    "dim": "shape",
 }
 
 
@@ -112,4 +193,8 @@ def method_habit(name: str, functions: Iterable[str]) -> str | None:
     other = METHODS.get(name, name)
     if name in METHODS and not other:
         return "leave it out: values never change in place"
-    return f"tensors have no methods: write `{other}(x, ...)` or `x -> {other}(...)`" if other in functions else None
+    return (
+        f"tensors have no methods: write `{other}(x, ...)` or `x -> {other}(...)`"
+        if other in functions
+        else None
+    )

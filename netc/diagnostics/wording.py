@@ -16,7 +16,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     lower = {n.lower(): n for n in names}
     if name.lower() in lower:
         return lower[name.lower()]
-    close = get_close_matches(name, names, n=1, cutoff=0.6) or get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
+    close = get_close_matches(name, names, n=1, cutoff=0.6) or get_close_matches(
+        name.lower(), lower, n=1, cutoff=0.6
+    )
     return lower.get(close[0], close[0]) if close else None
 
 
@@ -43,19 +45,39 @@ def not_utf8(path: str, offset: int) -> Diagnostic:
 
 
 def forbidden_character(span: Span, code: int) -> Diagnostic:
-    return Diagnostic("E0103", f"the invisible character U+{code:04X} is not allowed in a spec", span,
-                      help="delete it; tabs, spaces and newlines are the only control characters a spec may hold")
+    return Diagnostic(
+        "E0103",
+        f"the invisible character U+{code:04X} is not allowed in a spec",
+        span,
+        help="delete it; tabs, spaces and newlines are the only control characters a spec may hold",
+    )
 
 
 def unexpected_character(span: Span) -> Diagnostic:
     if span.text == '"':
-        return Diagnostic("E0104", "the string is never closed", span, help='it ends with `"` on the same line')
-    return Diagnostic("E0104", f"`{span.text}` does not belong to the language", span, help=CHARACTERS.get(span.text))
+        return Diagnostic(
+            "E0104", "the string is never closed", span, help='it ends with `"` on the same line'
+        )
+    return Diagnostic(
+        "E0104", f"`{span.text}` does not belong to the language", span, help=CHARACTERS.get(span.text)
+    )
 
 
 TOKEN_WORDS = {
-    "_NL": "a new line", "LPAR": "`(`", "RPAR": "`)`", "LSQB": "`[`", "RSQB": "`]`", "LBRACE": "`{`", "RBRACE": "`}`",
-    "COMMA": "`,`", "EQUAL": "`=`", "COLON": "`:`", "_IN": "`in`", "_ELSE": "`else`", "NAME": "a name", "_ARROW": "`->`",
+    "_NL": "a new line",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "LSQB": "`[`",
+    "RSQB": "`]`",
+    "LBRACE": "`{`",
+    "RBRACE": "`}`",
+    "COMMA": "`,`",
+    "EQUAL": "`=`",
+    "COLON": "`:`",
+    "_IN": "`in`",
+    "_ELSE": "`else`",
+    "NAME": "a name",
+    "_ARROW": "`->`",
 }
 ATOMS = {"INT", "STRING", "LSQB"}  # what begins an expression, and nothing else does
 OPERATORS = {"PLUS", "STAR", "POWER"}  # what goes on after one
@@ -98,19 +120,29 @@ def _syntax_help(span: Span, ends: bool, accepts: set[str]) -> str | None:
 
 
 def misplaced_keyword(span: Span, word: str) -> Diagnostic:
-    return Diagnostic("E0106", f"`{word}` is a word of the language and cannot stand here", span,
-                      help=line_habit(_before(span)) or f"if it is meant as a name, take another, such as `{word}_`")
+    return Diagnostic(
+        "E0106",
+        f"`{word}` is a word of the language and cannot stand here",
+        span,
+        help=line_habit(_before(span)) or f"if it is meant as a name, take another, such as `{word}_`",
+    )
 
 
 def nested_too_deeply(span: Span, limit: int) -> Diagnostic:
-    return Diagnostic("E0107", f"brackets are nested more than {limit} deep", span, help="bind a part to a name")
+    return Diagnostic(
+        "E0107", f"brackets are nested more than {limit} deep", span, help="bind a part to a name"
+    )
 
 
 def unbalanced_bracket(span: Span, opened: Span | None) -> Diagnostic:
     if opened is None:
         return Diagnostic("E0108", f"`{span.text}` closes nothing", span)
-    return Diagnostic("E0108", f"`{span.text}` does not close `{opened.text}`", span,
-                      (Note(f"`{opened.text}` was opened here", opened),))
+    return Diagnostic(
+        "E0108",
+        f"`{span.text}` does not close `{opened.text}`",
+        span,
+        (Note(f"`{opened.text}` was opened here", opened),),
+    )
 
 
 def unclosed_bracket(span: Span) -> Diagnostic:
@@ -130,7 +162,9 @@ def string_too_long(span: Span, limit: int) -> Diagnostic:
 
 
 def unknown_version(span: Span, version: str) -> Diagnostic:
-    return Diagnostic("E0112", f"this netc knows version 1 of the language, not {version}", span, help="write `netc 1`")
+    return Diagnostic(
+        "E0112", f"this netc knows version 1 of the language, not {version}", span, help="write `netc 1`"
+    )
 
 
 def _short(text: str) -> str:

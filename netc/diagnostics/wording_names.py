@@ -10,13 +10,18 @@ from netc.diagnostics.habits import DTYPES, NAMES, argument_habit
 from netc.diagnostics.source import Span
 from netc.diagnostics.wording import _listing, _meant
 
+
 def unknown_name(span: Span, name: str, known: Iterable[str]) -> Diagnostic:
     return Diagnostic("E0201", f"`{name}` is not defined", span, help=NAMES.get(name) or _meant(name, known))
 
 
 def unknown_size(span: Span, name: str) -> Diagnostic:
-    return Diagnostic("E0202", f"the size `{name}` is not defined", span,
-                      help="a name that stands for a new size begins with a capital; one in lower case must exist already")
+    return Diagnostic(
+        "E0202",
+        f"the size `{name}` is not defined",
+        span,
+        help="a name that stands for a new size begins with a capital; one in lower case must exist already",
+    )
 
 
 def unknown_argument(span: Span, layer: str, name: str, known: Sequence[str]) -> Diagnostic:
@@ -31,12 +36,20 @@ def _keyword(span: Span, name: str) -> Span:
 
 
 def missing_argument(span: Span, layer: str, name: str, expected: str) -> Diagnostic:
-    return Diagnostic("E0204", f"`{layer}` lacks its argument `{name}`", span,
-                      help=f"write `{name}=...`, {expected}" if expected else f"write `{name}=...`")
+    return Diagnostic(
+        "E0204",
+        f"`{layer}` lacks its argument `{name}`",
+        span,
+        help=f"write `{name}=...`, {expected}" if expected else f"write `{name}=...`",
+    )
 
 
 def wrong_argument(span: Span, layer: str, name: str, got: str, expected: str) -> Diagnostic:
-    help_ = "leave out the size of what comes in: it is inferred" if name == "bias" and got.startswith("the number") else None
+    help_ = (
+        "leave out the size of what comes in: it is inferred"
+        if name == "bias" and got.startswith("the number")
+        else None
+    )
     return Diagnostic("E0205", f"`{name}` of `{layer}` takes {expected}, not {got}", _value(span), help=help_)
 
 
@@ -51,7 +64,9 @@ def too_many_arguments(span: Span, layer: str, expected: str) -> Diagnostic:
 
 
 def duplicate_argument(span: Span, layer: str, name: str) -> Diagnostic:
-    return Diagnostic("E0207", f"`{name}` of `{layer}` is given twice", _keyword(span, name), help="keep one of them")
+    return Diagnostic(
+        "E0207", f"`{name}` of `{layer}` is given twice", _keyword(span, name), help="keep one of them"
+    )
 
 
 def not_callable(span: Span, what: str) -> Diagnostic:
@@ -59,9 +74,18 @@ def not_callable(span: Span, what: str) -> Diagnostic:
 
 
 def one_branch(span: Span, name: str, bound: Span) -> Diagnostic:
-    where = "in this loop, which does not run" if bound.text.startswith("for") else "in one branch of this `if` only"
-    return Diagnostic("E0209", f"`{name}` is not bound on every way to here", span, (Note(f"`{name}` is bound {where}", bound),),
-                      help=f"bind `{name}` in every branch, or before")
+    where = (
+        "in this loop, which does not run"
+        if bound.text.startswith("for")
+        else "in one branch of this `if` only"
+    )
+    return Diagnostic(
+        "E0209",
+        f"`{name}` is not bound on every way to here",
+        span,
+        (Note(f"`{name}` is bound {where}", bound),),
+        help=f"bind `{name}` in every branch, or before",
+    )
 
 
 def redefined(span: Span, name: str, other: Span | None, what: str) -> Diagnostic:
@@ -70,62 +94,112 @@ def redefined(span: Span, name: str, other: Span | None, what: str) -> Diagnosti
 
 
 def recursion(span: Span, names: Sequence[str]) -> Diagnostic:
-    return Diagnostic("E0211", f"`{names[-1]}` would contain itself: {' -> '.join(names)}", span,
-                      help="the language has no recursion; repeat a layer with `layer * n` or a `for` loop")
+    return Diagnostic(
+        "E0211",
+        f"`{names[-1]}` would contain itself: {' -> '.join(names)}",
+        span,
+        help="the language has no recursion; repeat a layer with `layer * n` or a `for` loop",
+    )
 
 
 def unknown_annotation(span: Span, name: str) -> Diagnostic:
-    return Diagnostic("E0212", f"`{name}` is not the type of a parameter", span,
-                      help="write int, float, bool, str, layer, or list[...] of one of these")
+    return Diagnostic(
+        "E0212",
+        f"`{name}` is not the type of a parameter",
+        span,
+        help="write int, float, bool, str, layer, or list[...] of one of these",
+    )
 
 
 def unknown_dtype(span: Span, name: str, known: Sequence[str]) -> Diagnostic:
-    help_ = f"write `{DTYPES[name]}`" if name in DTYPES else _meant(name, known) or f"the dtypes are {', '.join(known)}"
+    help_ = (
+        f"write `{DTYPES[name]}`"
+        if name in DTYPES
+        else _meant(name, known) or f"the dtypes are {', '.join(known)}"
+    )
     return Diagnostic("E0213", f"`{name}` is not a dtype", span, help=help_)
 
 
 def operator_on_layer(span: Span, operator: str, left: str, right: str) -> Diagnostic:
     if operator == "*":
         return Diagnostic("E0501", f"a layer is repeated by a whole number, not by {right}", span)
-    return Diagnostic("E0501", f"`{operator}` cannot join {left} and {right}", span,
-                      help=f"`->` binds looser than `{operator}`: write `(x -> layer) {operator} y` to use what the layer makes")
+    return Diagnostic(
+        "E0501",
+        f"`{operator}` cannot join {left} and {right}",
+        span,
+        help=f"`->` binds looser than `{operator}`; to use its result, write `(x -> layer) {operator} y`",
+    )
 
 
 def repeat_function(span: Span, name: str) -> Diagnostic:
-    return Diagnostic("E0502", f"`{name}` has no parameters, so repeating it is probably not meant", span,
-                      help=f"to multiply what it makes, write `(x -> {name}) * n`")
+    return Diagnostic(
+        "E0502",
+        f"`{name}` has no parameters, so repeating it is probably not meant",
+        span,
+        help=f"to multiply what it makes, write `(x -> {name}) * n`",
+    )
 
 
 def repeat_instance(span: Span, name: str) -> Diagnostic:
-    return Diagnostic("E0501", f"`{name}` is one instance, which cannot be copied", span,
-                      help="write the layer itself for fresh copies, or chain the name to apply the same weights again")
+    return Diagnostic(
+        "E0501",
+        f"`{name}` is one instance, which cannot be copied",
+        span,
+        help="write the layer itself for fresh copies, or chain the name to apply the same weights again",
+    )
 
 
 def name_taken(span: Span, name: str, other: Span) -> Diagnostic:
     if span == other:
-        return Diagnostic("E0503", f"this is repeated, and each time its name would be `{name}`", span,
-                          help="put what differs in the label: `\"name{i}\": Layer(...)`")
-    return Diagnostic("E0503", f"two instances would be named `{name}`", span, (Note("the other is here", other),),
-                      help="label one of them: `-> other_name: Layer(...)`")
+        return Diagnostic(
+            "E0503",
+            f"this is repeated, and each time its name would be `{name}`",
+            span,
+            help='put what differs in the label: `"name{i}": Layer(...)`',
+        )
+    return Diagnostic(
+        "E0503",
+        f"two instances would be named `{name}`",
+        span,
+        (Note("the other is here", other),),
+        help="label one of them: `-> other_name: Layer(...)`",
+    )
 
 
 def reserved_name(span: Span, name: str, what: str) -> Diagnostic:
-    return Diagnostic("E0504", f"`{name}` cannot name a layer or parameter: it is {what}", span, help="take another name")
+    return Diagnostic(
+        "E0504", f"`{name}` cannot name a layer or parameter: it is {what}", span, help="take another name"
+    )
 
 
 def bad_segment(span: Span, name: str) -> Diagnostic:
     shown = name if len(name) <= 40 else name[:37] + "..."
-    return Diagnostic("E0505", f"`{shown}` cannot name a layer", span,
-                      help="a label is made of letters, digits, `_` and `-`, at most 64, with dots between its parts")
+    return Diagnostic(
+        "E0505",
+        f"`{shown}` cannot name a layer",
+        span,
+        help="a label is made of letters, digits, `_` and `-`, at most 64, with dots between its parts",
+    )
 
 
 def bad_label(span: Span) -> Diagnostic:
-    return Diagnostic("E0505", "this is not a label", span,
-                      help='write a name (`stem:`), a dotted path (`features.0:`), an index (`blocks[i]:`) or a string ("layer{i + 1}":)')
+    return Diagnostic(
+        "E0505",
+        "this is not a label",
+        span,
+        help="write a name (`stem:`), a dotted path (`features.0:`), an index (`blocks[i]:`) "
+        'or a string (`"layer{i + 1}":`)',
+    )
 
 
 def not_a_layer(span: Span, what: str, op: str | None) -> Diagnostic:
-    help_ = f"write `{op}`, without quotes" if op else "the tensor stands before the layers: `x -> layer`" if "tensor" in what else None
+    help_ = (
+        f"write `{op}`, without quotes"
+        if op
+        else "the tensor stands before the layers: `x -> layer`"
+        if "tensor" in what
+        else None
+    )
     return Diagnostic("E0506", f"`->` leads into a layer, but this is {what}", span, help=help_)
 
 
@@ -139,40 +213,70 @@ def label_on_value(span: Span, what: str) -> Diagnostic:
 
 
 def shared_differs(span: Span, name: str, detail: str, first: Span) -> Diagnostic:
-    return Diagnostic("E0508", f"`{name}` is shared, and {detail}", span, (Note("it was first applied here", first),),
-                      help="give each its own layer, or make the inputs alike")
+    return Diagnostic(
+        "E0508",
+        f"`{name}` is shared, and {detail}",
+        span,
+        (Note("it was first applied here", first),),
+        help="give each its own layer, or make the inputs alike",
+    )
 
 
 def unknown_parameter(span: Span, layer: str, name: str, known: Sequence[str]) -> Diagnostic:
-    return Diagnostic("E0509", f"`{layer}` has no parameter `{name}`", span,
-                      help=_meant(name, known) or (f"it has {', '.join(f'`{k}`' for k in known[:8])}" if known else None))
+    return Diagnostic(
+        "E0509",
+        f"`{layer}` has no parameter `{name}`",
+        span,
+        help=_meant(name, known) or (f"it has {', '.join(f'`{k}`' for k in known[:8])}" if known else None),
+    )
 
 
 def not_applied(span: Span, layer: str) -> Diagnostic:
-    return Diagnostic("E0510", f"the parameters of `{layer}` are not known before it is applied", span,
-                      help="apply the layer to a value first")
+    return Diagnostic(
+        "E0510",
+        f"the parameters of `{layer}` are not known before it is applied",
+        span,
+        help="apply the layer to a value first",
+    )
 
 
 def wrong_input_count(span: Span, layer: str, wanted: int, got: int) -> Diagnostic:
     plural = "input" if wanted == 1 else "inputs"
-    return Diagnostic("E0511", f"`{layer}` takes {wanted} {plural}, not {got}", span,
-                      help=f"pass them as `({', '.join('abcdefgh'[:wanted])}) -> {layer}`" if 1 < wanted <= 8 else None)
+    return Diagnostic(
+        "E0511",
+        f"`{layer}` takes {wanted} {plural}, not {got}",
+        span,
+        help=f"pass them as `({', '.join('abcdefgh'[:wanted])}) -> {layer}`" if 1 < wanted <= 8 else None,
+    )
 
 
 def already_called(span: Span, layer: str) -> Diagnostic:
-    return Diagnostic("E0512", f"`{layer}` has its arguments already", span, help="pass it a tensor, or give all arguments in one call")
+    return Diagnostic(
+        "E0512",
+        f"`{layer}` has its arguments already",
+        span,
+        help="pass it a tensor, or give all arguments in one call",
+    )
 
 
 def no_net(path: str) -> Diagnostic:
-    return Diagnostic("E0601", f"{path} defines no net", help="add `net Name { ... }`; `netc check` alone accepts a file of blocks")
+    return Diagnostic(
+        "E0601",
+        f"{path} defines no net",
+        help="add `net Name { ... }`; `netc check` alone accepts a file of blocks",
+    )
 
 
 def which_net(path: str, names: Sequence[str]) -> Diagnostic:
-    return Diagnostic("E0602", f"{path} defines {len(names)} nets: {', '.join(names)}", help="choose one with --net NAME")
+    return Diagnostic(
+        "E0602", f"{path} defines {len(names)} nets: {', '.join(names)}", help="choose one with --net NAME"
+    )
 
 
 def unknown_net(path: str, name: str, names: Sequence[str]) -> Diagnostic:
-    return Diagnostic("E0603", f"{path} has no net `{name}`", help=_meant(name, names) or f"it has {', '.join(names)}")
+    return Diagnostic(
+        "E0603", f"{path} has no net `{name}`", help=_meant(name, names) or f"it has {', '.join(names)}"
+    )
 
 
 def not_found(path: str, reason: str, span: Span | None = None) -> Diagnostic:
@@ -180,8 +284,12 @@ def not_found(path: str, reason: str, span: Span | None = None) -> Diagnostic:
 
 
 def import_outside(span: Span, path: str) -> Diagnostic:
-    return Diagnostic("E0605", f"the import `{path}` leaves the project", span,
-                      help="import .net files by a path relative to this file, within the folder of the spec")
+    return Diagnostic(
+        "E0605",
+        f"the import `{path}` leaves the project",
+        span,
+        help="import .net files by a path relative to this file, within the folder of the spec",
+    )
 
 
 def import_cycle(span: Span, names: Sequence[str]) -> Diagnostic:
@@ -201,7 +309,12 @@ def no_output(span: Span, name: str) -> Diagnostic:
 
 
 def no_input(span: Span, name: str) -> Diagnostic:
-    return Diagnostic("E0610", f"the net `{name}` has no input", span, help="begin it with `input image: float32[N, 3, 32, 32]`")
+    return Diagnostic(
+        "E0610",
+        f"the net `{name}` has no input",
+        span,
+        help="begin it with `input image: float32[N, 3, 32, 32]`",
+    )
 
 
 def second_train(span: Span, first: Span) -> Diagnostic:
@@ -209,20 +322,35 @@ def second_train(span: Span, first: Span) -> Diagnostic:
 
 
 def input_not_first(span: Span) -> Diagnostic:
-    return Diagnostic("E0612", "inputs and targets are declared at the top of a body, not within `if` or `for`", span)
+    return Diagnostic(
+        "E0612", "inputs and targets are declared at the top of a body, not within `if` or `for`", span
+    )
 
 
 def preset_not_net(span: Span, what: str) -> Diagnostic:
-    return Diagnostic("E0613", f"a preset is a net with its arguments, not {what}", span, help="write `net Small = Net(depth=2)`")
+    return Diagnostic(
+        "E0613",
+        f"a preset is a net with its arguments, not {what}",
+        span,
+        help="write `net Small = Net(depth=2)`",
+    )
 
 
 def unknown_setting(name: str, known: Sequence[str]) -> Diagnostic:
-    return Diagnostic("E0614", f"--set {name}: there is no such parameter or size",
-                      help=_meant(name, known) or (f"the net has {', '.join(known)}" if known else "the net has no parameters"))
+    return Diagnostic(
+        "E0614",
+        f"--set {name}: there is no such parameter or size",
+        help=_meant(name, known)
+        or (f"the net has {', '.join(known)}" if known else "the net has no parameters"),
+    )
 
 
 def bad_setting(text: str, reason: str) -> Diagnostic:
-    return Diagnostic("E0615", f"--set {text}: {reason}", help="write --set name=value, such as --set classes=100 or --set 'depths=[3,4,6,3]'")
+    return Diagnostic(
+        "E0615",
+        f"--set {text}: {reason}",
+        help="write --set name=value, such as --set classes=100 or --set 'depths=[3,4,6,3]'",
+    )
 
 
 def alternatives(items: Sequence[str]) -> str:

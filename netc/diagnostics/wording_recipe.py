@@ -1,5 +1,6 @@
 """Turns a mistake in a train block or in a --set of it into a diagnostic: the wording of E0801 to E0812."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -7,11 +8,40 @@ from typing import Any
 from netc.diagnostics.diagnostic import Diagnostic, Note
 from netc.diagnostics.source import Span
 
+RECIPES = {
+    "wd": "weight_decay",
+    "learning_rate": "lr",
+    "max_lr": "lr",
+    "adam": "adamw",
+    "cosine_annealing": "cosine",
+    "onecycle": "one_cycle",
+    "onecyclelr": "one_cycle",
+    "lr_scheduler": "schedule",
+    "randomcrop": "random_crop",
+    "flip": "horizontal_flip",
+    "size": "size",
+    "batchsize": "batch",
+}
+
+
+def _part(span: Span | None, name: str, value: bool) -> Span | None:
+    """Of `name value` or `name=value`, the value or the name."""
+    found = re.match(rf"{re.escape(name)}\b\s*=?\s*", span.text) if span else None
+    if span is None or found is None or found.end() == len(span.text):
+        return span
+    return (
+        Span(span.source, span.start + found.end(), span.end)
+        if value
+        else Span(span.source, span.start, span.start + len(name))
+    )
+
 
 def nearest(word: str, known: Iterable[str], what: str = "it is one of") -> str:
     """What to write instead of `word`: the nearest known word, or all of them."""
     words = list(known)
-    close = get_close_matches(word, words, n=1, cutoff=0.6)
+    if RECIPES.get(word.lower()) in words:
+        return f"did you mean `{RECIPES[word.lower()]}`?"
+    close = get_close_matches(word.lower(), words, n=1, cutoff=0.6)
     return f"did you mean `{close[0]}`?" if close else f"{what} {', '.join(words)}"
 
 
@@ -30,15 +60,21 @@ def shown(value: Any) -> str:
 
 def unknown_setting(name: str, known: Iterable[str], span: Span | None) -> Diagnostic:
     return Diagnostic(
-        "E0801", f"a train block has no setting `{name}`", span, help=nearest(name, known, "its settings are")
+        "E0801",
+        f"a train block has no setting `{name}`",
+        _part(span, name, False),
+        help=nearest(name, known, "its settings are"),
     )
 
 
 def repeated(what: str, name: str, span: Span | None, first: Span | None) -> Diagnostic:
     return Diagnostic(
-        "E0802", f"the {what} `{name}` stands here a second time", span, (Note("first here", first),),
+        "E0802",
+        f"the {what} `{name}` stands here a second time",
+        span,
+        (Note("first here", first),),
         help="keep one of them",
-    )  # fmt: skip
+    )
 
 
 def unknown_choice(
@@ -52,19 +88,25 @@ def unknown_argument(
 ) -> Diagnostic:
     words = list(known)
     instead = nearest(name, words, "it takes") if words else "it takes no arguments"
-    return Diagnostic("E0804", f"`{owner}` has no argument `{name}`", span, notes, instead)
+    return Diagnostic(
+        "E0804", f"`{owner}` has no argument `{name}`", _part(span, name, False), notes, instead
+    )
 
 
 def wrong_type(
     name: str, expected: str, value: Any, span: Span | None, notes: tuple[Note, ...] = ()
 ) -> Diagnostic:
-    return Diagnostic("E0805", f"`{name}` takes {expected}, not {shown(value)}", span, notes)
+    return Diagnostic(
+        "E0805", f"`{name}` takes {expected}, not {shown(value)}", _part(span, name, True), notes
+    )
 
 
 def out_of_range(
     name: str, expected: str, value: Any, span: Span | None, notes: tuple[Note, ...] = ()
 ) -> Diagnostic:
-    return Diagnostic("E0806", f"`{name}` must be {expected}, and is {shown(value)}", span, notes)
+    return Diagnostic(
+        "E0806", f"`{name}` must be {expected}, and is {shown(value)}", _part(span, name, True), notes
+    )
 
 
 def missing_argument(owner: str, name: str, expected: str, span: Span | None) -> Diagnostic:

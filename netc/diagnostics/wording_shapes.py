@@ -21,15 +21,22 @@ def no_attribute(span: Span, name: str, what: str, functions: Sequence[str]) -> 
 
 
 def not_a_condition(span: Span, what: str) -> Diagnostic:
-    hint = "conditions are decided at compile time; choose between tensors with `where(condition, a, b)`" if "tensor" in what \
+    hint = (
+        "conditions are decided at compile time; choose between tensors with `where(condition, a, b)`"
+        if "tensor" in what
         else "compare explicitly: `n > 0`"
+    )
     return Diagnostic("E0302", f"a condition is true or false, but this is {what}", span, help=hint)
 
 
 def depends_on_free(span: Span, what: str, names: Sequence[str]) -> Diagnostic:
     listed = ", ".join(f"`{n}`" for n in names)
-    return Diagnostic("E0303", f"{what} must be known at compile time, but it depends on {listed}, known only at run time", span,
-                      help="fix the size in the net's input, or with --set")
+    return Diagnostic(
+        "E0303",
+        f"{what} must be known at compile time, but it depends on {listed}, known only at run time",
+        span,
+        help="fix the size in the net's input, or with --set",
+    )
 
 
 def bad_index(span: Span, index: int, length: int) -> Diagnostic:
@@ -41,7 +48,12 @@ def cannot_index(span: Span, what: str) -> Diagnostic:
 
 
 def not_a_sequence(span: Span, what: str) -> Diagnostic:
-    return Diagnostic("E0306", f"a loop runs over a list, but this is {what}", span, help="write `for i in range(n) { ... }`")
+    return Diagnostic(
+        "E0306",
+        f"a loop runs over a list, but this is {what}",
+        span,
+        help="write `for i in range(n) { ... }`",
+    )
 
 
 def wrong_count(span: Span, names: int, values: int, *notes: Note) -> Diagnostic:
@@ -50,7 +62,10 @@ def wrong_count(span: Span, names: int, values: int, *notes: Note) -> Diagnostic
 
 
 def first_axis(text: str, type_: str, place: Span | None) -> Note:
-    return Note(f"{text if text.isidentifier() else 'what is unpacked'} is {type_}; unpacking splits its first axis", place)
+    return Note(
+        f"{text if text.isidentifier() else 'what is unpacked'} is {type_}; unpacking splits its first axis",
+        place,
+    )
 
 
 def cannot_unpack(span: Span, what: str) -> Diagnostic:
@@ -67,8 +82,12 @@ def assertion_failed(span: Span, values: Sequence[tuple[str, str]]) -> Diagnosti
 
 
 def assertion_open(span: Span, names: Sequence[str]) -> Diagnostic:
-    return Diagnostic("E0310", f"the assertion cannot be decided for every {', '.join(names)}", span,
-                      help="assert a multiple (`H % 16 == 0`) or a least size (`H >= 32`), or fix the size")
+    return Diagnostic(
+        "E0310",
+        f"the assertion cannot be decided for every {', '.join(names)}",
+        span,
+        help="assert a multiple (`H % 16 == 0`) or a least size (`H >= 32`), or fix the size",
+    )
 
 
 def too_much(span: Span, what: str, limit: int) -> Diagnostic:
@@ -79,11 +98,19 @@ def too_deep(span: Span) -> Diagnostic:
     return Diagnostic("E0312", "this is nested too deeply", span, help="bind a part to a name")
 
 
-CHANNELS_INFERRED = "the channels that come in are inferred; the first arguments are out_channels and kernel_size"
+CHANNELS_INFERRED = (
+    "the channels that come in are inferred; the first arguments are out_channels and kernel_size"
+)
 
 
-def mismatch(span: Span, layer: str, message: str, said: Mapping[str, str], notes: tuple[Note, ...],
-             help_: str | None = None) -> Diagnostic:
+def mismatch(
+    span: Span,
+    layer: str,
+    message: str,
+    said: Mapping[str, str],
+    notes: tuple[Note, ...],
+    help_: str | None = None,
+) -> Diagnostic:
     """`said`: what to call the operands that `message` names."""
     names = "|".join(map(re.escape, sorted(said, key=len, reverse=True)))
     text = re.sub(rf"(?<![\w.*`])(?:{names})(?![\w.(*])", lambda m: said[m[0]], message) if names else message
@@ -91,35 +118,69 @@ def mismatch(span: Span, layer: str, message: str, said: Mapping[str, str], note
 
 
 def input_rank(span: Span, block: str, name: str, declared: str, given: str, place: Span) -> Diagnostic:
-    return Diagnostic("E0402", f"`{block}` takes {name}: {declared}, but gets {given}", span, (Note("declared here", place),))
+    return Diagnostic(
+        "E0402",
+        f"`{block}` takes {name}: {declared}, but gets {given}",
+        span,
+        (Note("declared here", place),),
+    )
 
 
-def input_size(span: Span, block: str, name: str, axis: int, declared: str, wanted: str, given: str, place: Span) -> Diagnostic:
+def input_size(
+    span: Span, block: str, name: str, axis: int, declared: str, wanted: str, given: str, place: Span
+) -> Diagnostic:
     what = f"`{declared}`, which is {wanted}" if declared != wanted else declared
-    return Diagnostic("E0403", f"`{block}`: axis {axis} of {name} must be {what}, but it is {given}", span, (Note("declared here", place),))
+    return Diagnostic(
+        "E0403",
+        f"`{block}`: axis {axis} of {name} must be {what}, but it is {given}",
+        span,
+        (Note("declared here", place),),
+    )
 
 
 def input_dtype(span: Span, block: str, name: str, wanted: str, given: str, place: Span) -> Diagnostic:
-    return Diagnostic("E0404", f"`{block}` takes {name} in {wanted}, but it is {given}", span, (Note("declared here", place),))
+    return Diagnostic(
+        "E0404",
+        f"`{block}` takes {name} in {wanted}, but it is {given}",
+        span,
+        (Note("declared here", place),),
+    )
 
 
-def unknown_parameter_size(span: Span, layer: str, shape: str, names: Sequence[str], notes: tuple[Note, ...]) -> Diagnostic:
+def unknown_parameter_size(
+    span: Span, layer: str, shape: str, names: Sequence[str], notes: tuple[Note, ...]
+) -> Diagnostic:
     listed = " and ".join(f"`{n}`" for n in names)
     verb = "is" if len(names) == 1 else "are"
-    return Diagnostic("E0405", f"{layer} needs weights of a known size, but {shape} depends on {listed}, which {verb} known only at run time",
-                      span, notes, "fix the size in the net's input, or bring the map to one size first (`global_avg_pool`)")
+    return Diagnostic(
+        "E0405",
+        f"{layer} needs weights of a known size, but {shape} depends on {listed}, "
+        f"which {verb} known only at run time",
+        span,
+        notes,
+        "fix the size in the net's input, or bring the map to one size first (`global_avg_pool`)",
+    )
 
 
 def empty_axis(span: Span, layer: str, shape: str, axis: int, notes: tuple[Note, ...]) -> Diagnostic:
-    return Diagnostic("E0406", f"{layer}: the result {shape} would have nothing along axis {axis}", span, notes)
+    return Diagnostic(
+        "E0406", f"{layer}: the result {shape} would have nothing along axis {axis}", span, notes
+    )
 
 
 def tensor_too_large(span: Span, shape: str, notes: tuple[Note, ...] = ()) -> Diagnostic:
-    return Diagnostic("E0407", f"a tensor {shape} is too large: a dimension must be below 2^31 and a tensor below 2^40 elements", span, notes)
+    return Diagnostic(
+        "E0407",
+        f"a tensor {shape} is too large: a dimension must be below 2^31 and a tensor below 2^40 elements",
+        span,
+        notes,
+    )
 
 
 def not_a_size(span: Span, what: str) -> Diagnostic:
-    return Diagnostic("E0408", f"a shape is made of sizes (whole numbers of at least 1), but this is {what}", span)
+    return Diagnostic(
+        "E0408", f"a shape is made of sizes (whole numbers of at least 1), but this is {what}", span
+    )
 
 
 def number_for_tensor(span: Span, layer: str, name: str, what: str) -> Diagnostic:
@@ -127,8 +188,12 @@ def number_for_tensor(span: Span, layer: str, name: str, what: str) -> Diagnosti
 
 
 def fraction_beside_integers(span: Span, layer: str, number: str, dtype: str) -> Diagnostic:
-    return Diagnostic("E0409", f"`{layer}`: {number} is a fraction, and cannot stand beside {dtype}", span,
-                      help="write a whole number; netc converts nothing unasked")
+    return Diagnostic(
+        "E0409",
+        f"`{layer}`: {number} is a fraction, and cannot stand beside {dtype}",
+        span,
+        help="write a whole number; netc converts nothing unasked",
+    )
 
 
 def not_a_tensor(span: Span, role: str, what: str) -> Diagnostic:
@@ -136,7 +201,12 @@ def not_a_tensor(span: Span, role: str, what: str) -> Diagnostic:
 
 
 def loss_not_scalar(span: Span, role: str, shape: str) -> Diagnostic:
-    return Diagnostic("E0411", f"a {role} is a single number, but this has shape {shape}", span, help="reduce it: `mean(...)`")
+    return Diagnostic(
+        "E0411",
+        f"a {role} is a single number, but this has shape {shape}",
+        span,
+        help="reduce it: `mean(...)`",
+    )
 
 
 def cannot_be_dynamic(names: Sequence[str], cause: Diagnostic) -> Diagnostic:
@@ -144,16 +214,30 @@ def cannot_be_dynamic(names: Sequence[str], cause: Diagnostic) -> Diagnostic:
     if cause.code == "E0413":
         return cause
     listed = " and ".join(names)
-    return Diagnostic("E0412", f"{listed} cannot be dynamic: {cause.message}", cause.span, cause.notes,
-                      f"with fixed sizes this line is right; leave out --dynamic, or {cause.help}" if cause.help else None)
+    return Diagnostic(
+        "E0412",
+        f"{listed} cannot be dynamic: {cause.message}",
+        cause.span,
+        cause.notes,
+        f"with fixed sizes this line is right; leave out --dynamic, or {cause.help}" if cause.help else None,
+    )
 
 
 def no_such_axis(name: str, known: Sequence[str]) -> Diagnostic:
-    return Diagnostic("E0413", f"--dynamic {name}: the net's inputs have no such axis", help=f"they have {', '.join(known)}" if known else None)
+    return Diagnostic(
+        "E0413",
+        f"--dynamic {name}: the net's inputs have no such axis",
+        help=f"they have {', '.join(known)}" if known else None,
+    )
 
 
 def bad_init(span: Span, what: str) -> Diagnostic:
-    return Diagnostic("E0414", f"{what} is not an initialiser", span, help="write zeros, ones, constant(v), normal(mean=0, std=1) or uniform(low, high)")
+    return Diagnostic(
+        "E0414",
+        f"{what} is not an initialiser",
+        span,
+        help="write zeros, ones, constant(v), normal(mean=0, std=1) or uniform(low, high)",
+    )
 
 
 def dtype_needed(span: Span, name: str) -> Diagnostic:

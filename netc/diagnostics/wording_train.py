@@ -158,13 +158,16 @@ def _shape(shape: Sequence[int | str]) -> str:
 
 
 def no_loss(net: str) -> Diagnostic:
-    return Diagnostic("E0834", f"`{net}` has no loss to train", help="add `loss cross_entropy(logits, label)` to the net")
+    return Diagnostic(
+        "E0834", f"`{net}` has no loss to train", help="add `loss cross_entropy(logits, label)` to the net"
+    )
 
 
 def not_a_classifier(net: str, inputs: int, targets: list[str]) -> Diagnostic:
     return Diagnostic(
         "E0835",
         f"`netc train` trains classifiers of single images: one input and one label an image; `{net}` has "
-        f"{inputs} input{'s' * (inputs != 1)} and the target{'s' * (len(targets) != 1)} {', '.join(targets) or 'none'}",
-        help="compile it and train the module, whose loss(inputs, targets) gives the loss, with a loop of your own",
+        f"{inputs} input{'s' * (inputs != 1)} "
+        f"and the target{'s' * (len(targets) != 1)} {', '.join(targets) or 'none'}",
+        help="compile it and train the module with a loop of your own: loss(inputs, targets) gives the loss",
     )

@@ -27,8 +27,9 @@ class Takes:
             return noun
         noun = f"list of {self.many} {noun}s" if self.many else noun
         low = f"above {self.above:.10g}" if self.above is not None else f"from {self.least:.10g}"
-        high = f"below {self.below:.10g}" if self.below is not None else f"{self.most:.10g}"
-        return f"a {noun} {low} to {high}"
+        if self.below is not None:
+            return f"a {noun} {low} to below {self.below:.10g}"
+        return f"a {noun} {low} {'to' if self.above is None else 'and at most'} {self.most:.10g}"
 
     def typed(self, value: Any) -> Any:
         """`value` in this type, or None where it is of another."""

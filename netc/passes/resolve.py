@@ -1,4 +1,4 @@
-"""Finds names that nothing defines, and arguments that no layer has, in the tree alone: in branches not taken, too."""
+"""Finds names that nothing defines and arguments that no layer has, in branches not taken, too."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ class _Walk:
 
     def result(self, role: str, value: tree.Expression) -> None:
         """A metric's label is no layer's; an assertion may ask for the number of parameters."""
-        inside = _Walk(self.scope, self.lost, self.found, self.local | {"params"}) if role == "assert" else self
+        inside = (
+            _Walk(self.scope, self.lost, self.found, self.local | {"params"}) if role == "assert" else self
+        )
         inside.expression(value.step if role == "metric" and isinstance(value, tree.Labelled) else value)
 
     def declared(self, spec: tree.TypeSpec) -> None:
@@ -109,7 +111,9 @@ class _Walk:
 
     def name(self, node: tree.Name) -> None:
         name = node.text
-        if not (name in self.local or name in self.scope or name in OPS or name in HELPERS or self._lost(name)):
+        if not (
+            name in self.local or name in self.scope or name in OPS or name in HELPERS or self._lost(name)
+        ):
             known = [*self.local, *self.scope, *OPS, *HELPERS]
             self.found.append(wording_names.unknown_name(node.span, name, known))
 
@@ -132,7 +136,9 @@ class _Walk:
         made = self.scope.get(name)
         if isinstance(made, Definition | Function):
             self.keywords(node, name, [p.name.text for p in made.tree.parameters])
-        elif made is None and name in OPS and not (name in HELPERS and not any(a.name for a in node.arguments)):
+        elif (
+            made is None and name in OPS and not (name in HELPERS and not any(a.name for a in node.arguments))
+        ):
             self.op(node, OPS[name])
 
     def keywords(self, node: tree.Call, name: str, known: Sequence[str]) -> bool:
@@ -159,7 +165,9 @@ class _Walk:
         except BadArgument as error:
             self.found.append(wrong_call(error, kind, places, node))
         except Mismatch as error:
-            self.found.append(wording_shapes.mismatch(places.get(error.at, node.span), kind.name, error.message, {}, ()))
+            self.found.append(
+                wording_shapes.mismatch(places.get(error.at, node.span), kind.name, error.message, {}, ())
+            )
 
     def missing(self, node: tree.Call, kind: type[Op], placed: int) -> None:
         given = {a.name for a in node.arguments}

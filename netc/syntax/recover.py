@@ -11,7 +11,9 @@ INDENTED = re.compile(r"[ \t]*(?:if|for|while|elif|else|def|class|with|block|net
 OPENS = re.compile(r"\s*(?:block|net)\s+(\w+)")
 DANGLING = re.compile(r"(?:->|[-+*/%@=<]|\b(?:and|or|not|if|else))[ \t]*(?:#[^\n]*)?\Z")
 CHAINED = re.compile(r"[ \t]*(?:else|elif)\b")
-NAMES = re.compile(r"[A-Za-z_]\w*(?=\s*(?:,|:|(?:[-+*/@%]|//|\*\*)?==?|in\b|\())|(?<=[,(])\s*[A-Za-z_]\w*(?=\s*[,:])")
+NAMES = re.compile(
+    r"[A-Za-z_]\w*(?=\s*(?:,|:|(?:[-+*/@%]|//|\*\*)?==?|in\b|\())|(?<=[,(])\s*[A-Za-z_]\w*(?=\s*[,:])"
+)
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,9 @@ class Bracket:
 
 def brackets(text: str, start: int, end: int) -> list[tuple[str, int]]:
     """The brackets between two places, those in strings and comments aside."""
-    return [(m[0], m.start()) for m in PARTS.finditer(text, start, end) if len(m[0]) == 1 and m[0] in "()[]{}"]
+    return [
+        (m[0], m.start()) for m in PARTS.finditer(text, start, end) if len(m[0]) == 1 and m[0] in "()[]{}"
+    ]
 
 
 def open_at(text: str, position: int) -> list[Bracket]:
@@ -88,7 +92,7 @@ def _start(text: str, position: int) -> int:
             break
         start = bracket.start
     start = text.rfind("\n", 0, start) + 1
-    while start and re.match(r"[ \t]*->|[ \t]*else\b[^{\n]*$", text[start:_line_end(text, start)]):
+    while start and re.match(r"[ \t]*->|[ \t]*else\b[^{\n]*$", text[start : _line_end(text, start)]):
         start = text.rfind("\n", 0, start - 1) + 1
     return start
 
@@ -99,14 +103,18 @@ def _line_end(text: str, position: int) -> int:
 
 
 def _end(text: str, start: int, position: int) -> int:
-    """The end of the line on which the statement ends; a bracket that is never closed ends before `position`."""
+    """The end of the statement's last line; a bracket that is never closed ends before `position`."""
     end = _line_end(text, max(start, position))
     while True:
         stack = [b for b in open_at(text[start:end], end - start) if b.kind != "{"]
         if stack and closing(text, start + stack[0].start) is None:
             line = text.rfind("\n", 0, position)
             return line if line > start else end
-        if not stack and not re.match(r"\s*->", text[end:end + 200]) and not DANGLING.search(text[start:end]):
+        if (
+            not stack
+            and not re.match(r"\s*->", text[end : end + 200])
+            and not DANGLING.search(text[start:end])
+        ):
             return end
         if end >= len(text):
             return end
@@ -134,7 +142,7 @@ def _with_body(text: str, start: int, end: int) -> int | None:
             if closed is None:
                 return None
             end = closed + 1
-            if not re.match(r"\s*else\b", text[end:end + 200]):
+            if not re.match(r"\s*else\b", text[end : end + 200]):
                 return end
             end = _line_end(text, end)
         elif INDENTED.match(text[start:end].split("\n")[0]) and "{" not in text[start:end]:
@@ -150,10 +158,15 @@ def _indented(text: str, start: int, end: int) -> int:
         next_end = _line_end(text, end + 1)
         line = text[end + 1 : next_end]
         closes = line.strip() == "}" and _depth(line) == depth
-        if line.strip() and _depth(line) <= depth and not closes and not (_depth(line) == depth and CHAINED.match(line)):
+        if (
+            line.strip()
+            and _depth(line) <= depth
+            and not closes
+            and not (_depth(line) == depth and CHAINED.match(line))
+        ):
             return end
         end = next_end
-        if closes and not re.match(r"\s*else\b", text[end:end + 200]):
+        if closes and not re.match(r"\s*else\b", text[end : end + 200]):
             return end
     return end
 
