@@ -159,7 +159,12 @@ def lower_bound(dim: AnyDim, minimums: Mapping[str, int]) -> int | None:
         return None
     if all(c >= 0 for m, c in dim.terms if m) and all(bound >= 0 for bound in bounds.values() if bound is not None):
         return sum(c * prod(bounds[atom] or 0 for atom in m) for m, c in dim.terms)
-    # Each atom is its bound and a rest of at least 0; where all terms with rests are positive, the least is without.
+    least = _shifted_bound(dim, bounds)
+    return least if least is not None else _bound_without_quotient(dim, minimums)
+
+
+def _shifted_bound(dim: Dim, bounds: Mapping[Atom, int | None]) -> int | None:
+    """Each atom is its bound and a rest of at least 0; where no term with a rest is negative, the least is without."""
     shifted: AnyDim = 0
     for monomial, coefficient in dim.terms:
         term: AnyDim = coefficient
@@ -169,6 +174,17 @@ def lower_bound(dim: AnyDim, minimums: Mapping[str, int]) -> int | None:
     terms = dict(_terms(shifted))
     least = terms.pop((), 0)
     return least if all(c >= 0 for c in terms.values()) else None
+
+
+def _bound_without_quotient(dim: Dim, minimums: Mapping[str, int]) -> int | None:
+    """A floor division that is taken away is at most the division itself: -c (n // d) >= -c n / d."""
+    for monomial, coefficient in dim.terms:
+        (atom, *others) = monomial or (None,)
+        if coefficient < 0 and isinstance(atom, Quotient) and isinstance(atom.divisor, int) and not others:
+            rest = dim - Dim(((monomial, coefficient),))
+            least = lower_bound(rest * atom.divisor + atom.numerator * coefficient, minimums)
+            return None if least is None else -(-least // atom.divisor)
+    return None
 
 
 # -- the normal form ------------------------------------------------------------------------------
