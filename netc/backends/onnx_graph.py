@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from netc.backends.names import Names
-from netc.backends.onnx_proto import add_attribute, protobuf, tensor
+from netc.backends.onnx_proto import add_attribute, flat, protobuf, tensor
 from netc.backends.onnx_sizes import RunTimeSizes
 from netc.dims import Shape
 from netc.ir.module import Value
@@ -59,12 +57,12 @@ class GraphBuilder:
         return marks[0] if outputs == 1 else tuple(marks)
 
     def constant(self, values: Any, dtype: str) -> str:
-        array = np.asarray(values, dtype=dtype)
-        key = (dtype, array.shape, array.tobytes())
+        shape, elements = flat(values, dtype)
+        key = (dtype, shape, elements.tobytes())
         if key not in self._constants:
-            name = self._values.free(_constant_name(array))
+            name = self._values.free(_constant_name(shape, elements))
             self._constants[key] = name
-            self.graph.initializer.append(tensor(name, array))
+            self.graph.initializer.append(tensor(name, dtype, shape, elements))
         return self._constants[key]
 
     def made_by(self, x: str) -> str | None:
@@ -133,8 +131,6 @@ class GraphBuilder:
         return name
 
 
-def _constant_name(array: npt.NDArray[Any]) -> str:
-    shown = (
-        ",".join(map(str, array.reshape(-1).tolist())) if array.size <= 8 else "x".join(map(str, array.shape))
-    )
+def _constant_name(shape: Sequence[int], elements: array[Any]) -> str:
+    shown = ",".join(map(str, elements)) if len(elements) <= 8 else "x".join(map(str, shape))
     return f"constant/{shown}"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sys
+from array import array
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from netc.dims import Shape
 
 ELEMENTS = {"float32": 1, "int32": 6, "int64": 7, "bool": 9, "float64": 11}  # TensorProto.DataType
+TYPECODES = {"float32": "f", "int32": "i", "int64": "q", "bool": "b", "float64": "d"}  # of Python's array
 FLOAT, INT, STRING, TENSOR, FLOATS, INTS, STRINGS = 1, 2, 3, 4, 6, 7, 8  # AttributeProto.AttributeType
 RAW_DATA, INITIALIZER, GRAPH = 9, 5, 7  # numbers of fields in TensorProto, GraphProto and ModelProto
 
@@ -39,17 +39,17 @@ def add_attribute(node: Any, name: str, value: Any) -> None:
     """Gives a NodeProto an attribute: a number, a string, a sequence of these or an array."""
     attribute = node.attribute.add()
     attribute.name = name
-    if isinstance(value, np.ndarray):
-        attribute.type = TENSOR
-        attribute.t.CopyFrom(tensor("", value))
-    elif isinstance(value, str):
+    if isinstance(value, str):
         attribute.type, attribute.s = STRING, value.encode()
-    elif isinstance(value, float | np.floating):
-        attribute.type, attribute.f = FLOAT, float(value)
-    elif isinstance(value, int | np.integer):
+    elif isinstance(value, Integral):
         attribute.type, attribute.i = INT, int(value)
-    else:
+    elif isinstance(value, Real):
+        attribute.type, attribute.f = FLOAT, float(value)
+    elif isinstance(value, list | tuple):
         _add_sequence(attribute, value)
+    else:
+        attribute.type = TENSOR
+        attribute.t.CopyFrom(tensor("", str(value.dtype), *flat(value, str(value.dtype))))
 
 
 def _add_sequence(attribute: Any, values: Sequence[Any]) -> None:
@@ -64,10 +64,24 @@ def _add_sequence(attribute: Any, values: Sequence[Any]) -> None:
         attribute.ints.extend(values)
 
 
-def tensor(name: str, values: npt.NDArray[Any]) -> Any:
+def flat(values: Any, dtype: str) -> tuple[tuple[int, ...], array[Any]]:
+    """The shape and the elements of a number, a nested list or an array of numpy, which is not loaded."""
+    parts = [values.tolist() if hasattr(values, "tolist") else values]
+    shape = []
+    while parts and isinstance(parts[0], list | tuple):
+        shape.append(len(parts[0]))
+        parts = [inner for part in parts for inner in part]
+    code = TYPECODES[dtype]
+    return tuple(shape), array(code, map(float if code in "fd" else int, parts))
+
+
+def tensor(name: str, dtype: str, shape: Sequence[int], values: array[Any]) -> Any:
     """A TensorProto with its values."""
-    proto = tensor_head(name, str(values.dtype), values.shape)
-    proto.raw_data = np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
+    proto = tensor_head(name, dtype, shape)
+    little = array(values.typecode, values)
+    if sys.byteorder == "big":
+        little.byteswap()
+    proto.raw_data = little.tobytes()
     return proto
 
 

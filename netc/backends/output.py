@@ -8,13 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkstemp
-from typing import Any, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netc.diagnostics import Refused
 from netc.diagnostics.wording_weights import cannot_write, not_ours
+from netc.ops.arrays import np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 PYTHON_MARK = "# Written by netc"  # stands in the first two lines of every emitted module
 ONNX_MARK = b"netc"  # the producer's name, the second field of every ONNX file

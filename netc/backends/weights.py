@@ -5,23 +5,25 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from netc.backends.output import Part, Piece, Sink, write_output
 from netc.backends.safetensors_file import Stored, header_bytes, read_header
 from netc.diagnostics import Diagnostic, Refused
 from netc.diagnostics import wording_weights as wording
 from netc.ir.module import Param
-from netc.passes.initial import State, bytes_of, draw, numbers
+from netc.ops.arrays import np
+from netc.passes.initial import WIDTHS, State, bytes_of, draw, numbers
 
-Array: TypeAlias = npt.NDArray[Any]
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    import numpy.typing as npt
+
+Array: TypeAlias = "npt.NDArray[Any]"
 WORTH_A_THREAD = 1 << 16  # bytes; less is drawn sooner than handed over
 AHEAD = 4  # tensors drawn before they are written
 
@@ -41,6 +43,8 @@ class Drawn:
     seed: int = 0
 
     def pieces(self, names: Sequence[str]) -> Iterator[Piece]:
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(2) as pool:
             waiting: deque[Callable[[], Array]] = deque()
             for name in names:
@@ -160,7 +164,7 @@ def lay_out(state: State, description: str) -> Layout:
     """The tensors of `state` one behind the other, the widest dtype first, so that each is aligned."""
     stored: dict[str, Stored] = {}
     end = 0
-    for name, param in sorted(state.items(), key=lambda item: -np.dtype(item[1].type.dtype).itemsize):
+    for name, param in sorted(state.items(), key=lambda item: -WIDTHS[item[1].type.dtype]):
         stored[name] = Stored(param.type.dtype, numbers(param.type.shape), end, bytes_of(param))
         end += bytes_of(param)
     head = header_bytes(stored, description)

@@ -7,17 +7,19 @@ from dataclasses import replace
 from hashlib import blake2b
 from math import prod, sqrt
 from threading import local
-from typing import Any, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netc.dims import AnyDim, Dim, Shape, show, substitute
 from netc.ir.module import Block, Call, Net, Param, Path, Type
+from netc.ops.arrays import np
 from netc.ops.contract import Init
 
-Numbers: TypeAlias = npt.NDArray[Any]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Numbers: TypeAlias = "npt.NDArray[Any]"
 State: TypeAlias = Mapping[str, Param]
+WIDTHS = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "bool": 1}  # bytes of an element
 
 _THREAD = local()
 
@@ -85,7 +87,7 @@ def numbers(shape: Shape) -> tuple[int, ...]:
 
 def bytes_of(param: Param) -> int:
     """How many bytes the values of `param` take."""
-    return prod(numbers(param.type.shape)) * np.dtype(param.type.dtype).itemsize
+    return prod(numbers(param.type.shape)) * WIDTHS[param.type.dtype]
 
 
 def _drawn(dtype: np.dtype[Any]) -> Any:
