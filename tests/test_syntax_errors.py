@@ -226,3 +226,8 @@ def test_a_wrong_input_hides_no_other_mistake(declaration: str) -> None:
     body = "    y = other -> Linear(3) + none\n    output image -> relu\n}\n"
     text = f"net Net {{\n    input {declaration}, other: float32[N, 8]\n{body}"
     assert len(found(text)) == 2
+
+
+@pytest.mark.parametrize("part", ["-> foo ", "+ foo ", "-> relu(slope=1) "])
+def test_a_great_many_mistakes_are_not_all_told(part: str) -> None:
+    assert 1 <= len(found(net("", "output image " + part * 5000))) <= 110

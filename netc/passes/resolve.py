@@ -10,6 +10,7 @@ from netc.diagnostics import Diagnostic, Refused, wording_names, wording_shapes
 from netc.ops.attributes import BadArgument, bind, parameters_of
 from netc.ops.contract import DTYPES, OPS, Mismatch, Op
 from netc.passes.elaboration.calls import call_places, wrong_call
+from netc.passes.elaboration.frame import FOUND
 from netc.passes.elaboration.instantiate import declarations
 from netc.passes.elaboration.numbers import HELPERS
 from netc.passes.elaboration.statements import all_statements, bound
@@ -99,7 +100,7 @@ class _Walk:
     def expression(self, root: Any) -> None:
         """Walks an expression without recursion: a sum may be a very deep tree."""
         stack = [root]
-        while stack:
+        while stack and len(self.found) < FOUND:
             node = stack.pop()
             if isinstance(node, tree.Name):
                 self.name(node)
