@@ -192,6 +192,7 @@ class GroupNorm(Op):
         sample((2, 4, 3, 3), num_groups=0, rejects="num_groups"),
         sample((2, 4), num_groups=4, rejects="num_groups", without=("torch",)),  # torch refuses it for N = 1
         sample((2, 4, 3), num_groups=2, eps=-0.5, rejects="eps", without=("torch",)),  # torch gives NaN
+        sample((2, 4, 3), num_groups=2, eps=4.0, rejects="eps", without=("torch",)),  # torch's num_channels
     )
 
 

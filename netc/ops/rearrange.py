@@ -8,7 +8,7 @@ from functools import cached_property
 from math import prod
 from typing import Any, TypeAlias
 
-from netc.dims import AnyDim, Shape, show
+from netc.dims import AnyDim, Dim, Shape, show
 from netc.dims import same as must_equal
 from netc.ops.arrays import np
 from netc.ops.code import Code, Hole, Piece
@@ -51,8 +51,9 @@ class Rearrange(Op):
             where = "right" if name not in others else "left"
             require(name in names and name in others, "pattern", f"the pattern lacks {name} on its {where}")
         require(len(others) == len(names), "pattern", "the pattern names an axis twice on its right")
-        for name, _ in self.sizes:
+        for name, n in self.sizes:
             require(name in names, name, f"the pattern has no axis {name}")
+            require(isinstance(n, Dim) or n >= 1, name, f"an axis has a size of at least 1, not {n}")
 
     @cached_property
     def sides(self) -> tuple[Groups, Groups]:
