@@ -1,0 +1,131 @@
+"""Measures the forward pass and the training step of the emitted ResNet-50 against a hand-written module.
+
+Both hold the same layers and weights and run in turn in one process; a second hand-written instance shows
+how much two runs of the same code differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from math import sqrt
+from pathlib import Path
+from statistics import median, stdev
+
+import torch
+from resnet50 import ResNet50
+from timing import NETC, SPEC, Bound, conclude, run, table
+
+BATCH = 8
+THREADS = 2
+LEAST, MOST = 0.01, 0.05  # what passes for noise in any case, and what no longer does
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15, help="how often each is run (%(default)s)")
+    parser.add_argument("--device", choices=["cpu", "cuda"], help="cuda where there is one, else cpu")
+    arguments = parser.parse_args()
+
+    device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    torch.set_num_threads(THREADS)
+    torch.manual_seed(0)
+    nets = _nets(device)
+    images = torch.randn(BATCH, 3, 224, 224, device=device)
+    labels = torch.randint(1000, (BATCH,), device=device)
+    bounds = []
+    for what, make, times in (("forward", _forward, 3), ("training step", _training_step, 1)):
+        steps = {name: make(net, images, labels) for name, net in nets.items()}
+        bounds += _compare(f"{what} on {device}", steps, times * arguments.rounds, device)
+    conclude(bounds)
+
+
+def _nets(device: str) -> dict[str, torch.nn.Module]:
+    """The emitted module and two hand-written ones, with the same weights and the same answers."""
+    with tempfile.TemporaryDirectory() as folder:
+        run([*NETC, "compile", SPEC, "--net", "ResNet50", "--target", "torch", "-o", folder])
+        (path,) = Path(folder).glob("*.py")
+        spec = importlib.util.spec_from_file_location("emitted", path)
+        assert spec is not None and spec.loader is not None
+        emitted = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(emitted)
+    nets = {"hand-written": ResNet50(), "hand-written again": ResNet50(), "emitted": emitted.ResNet50()}
+    for net in nets.values():
+        net.load_state_dict(nets["emitted"].state_dict())
+        net.to(device).eval()
+    x = torch.randn(2, 3, 224, 224, device=device)
+    with torch.inference_mode():
+        torch.testing.assert_close(nets["emitted"](x), nets["hand-written"](x))
+    return nets
+
+
+def _forward(net: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
+    net.eval()
+
+    def step() -> None:
+        with torch.inference_mode():
+            net(images)
+
+    return step
+
+
+def _training_step(net: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
+    net.train()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss, _ = net.loss(images, labels)
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def _compare(what: str, steps: dict[str, Callable[[], None]], rounds: int, device: str) -> list[Bound]:
+    """Runs the steps in turn, in another order each round; the first round is not counted.
+
+    The noise is how far apart the two hand-written modules are, and how much a median may be off.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    order = list(steps)
+    shuffle = random.Random(0).shuffle
+    for number in range(rounds + 1):
+        for name in order:
+            taken = _seconds(steps[name], device)
+            if number:
+                seconds[name].append(taken)
+        shuffle(order)
+    base = seconds["hand-written"]
+    ratios = {name: [a / b for a, b in zip(seconds[name], base, strict=True)] for name in steps}
+    table(
+        (what, "ms", "of hand-written"),
+        [(name, f"{1e3 * median(seconds[name]):.1f}", f"{median(ratios[name]):.3f}") for name in steps],
+    )
+    print()
+    again = ratios["hand-written again"]
+    noise = max(abs(median(again) - 1), 2 * 1.25 * stdev(again) / sqrt(rounds))  # 1.25: a median, not a mean
+    return [
+        Bound(f"{what}: noise, from two equal modules", noise, MOST),
+        Bound(
+            f"{what}: emitted / hand-written (1.00 within noise)",
+            median(ratios["emitted"]),
+            1 + max(LEAST, noise),
+        ),
+    ]
+
+
+def _seconds(step: Callable[[], None], device: str) -> float:
+    start = time.perf_counter()
+    step()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
