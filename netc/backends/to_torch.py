@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ast
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from netc import __version__
 from netc.backends.torch_source.check import check_source
 from netc.backends.torch_source.classes import classes_of
 from netc.backends.torch_source.draft import marker
-from netc.backends.torch_source.forward import forward_body, is_size
-from netc.backends.torch_source.literal import docstring
-from netc.backends.torch_source.render import STEP, Writer, method_head, render_class
+from netc.backends.torch_source.forward import is_size
+from netc.backends.torch_source.layout import STEP
+from netc.backends.torch_source.naming import TAKEN, name_classes
+from netc.backends.torch_source.render import render_class
+from netc.backends.torch_source.training import methods_of
+from netc.diagnostics import Refused
+from netc.diagnostics.wording_names import reserved_name
 from netc.ir.module import Net, Value
-from netc.ir.walk import needed
 
 MARKER: Final = "# Written by netc"
 
@@ -23,15 +27,17 @@ def to_torch(net: Net) -> str:
 
     forward(inputs) gives the outputs; loss(inputs, targets) the sum of the losses and the metrics.
     """
+    if net.name in TAKEN:
+        raise Refused(reserved_name(net.block.span, net.name, "a word that the emitted module needs"))
     kept = (*net.losses, *(v for _, v in net.metrics))
     classes = classes_of(net.block, kept, {c.name: c.minimum for c in net.constraints})
+    name_classes(classes, net.name)
     top = classes.of[net.block]
-    top.name = net.name
+    guard = _guards(net, classes.drafts[net.block].index)
     parts = []
     for made in classes.order:
-        extra = _loss(net) if made is top and net.losses else None
-        guard = _guards(net, classes.drafts[net.block].index) if made is top else ()
-        parts.append("\n".join(render_class(classes, made, extra, guard)))
+        lines = render_class(classes, made) if made is not top else render_class(classes, made, methods_of(net, guard), guard)
+        parts.append("\n".join(lines))
     body = "\n\n\n".join(parts)
     text = "\n".join([*_header(body), "", "", body, ""])
     check_source(text)
@@ -40,58 +46,23 @@ def to_torch(net: Net) -> str:
 
 def _header(body: str) -> list[str]:
     lines = ["# -*- coding: utf-8 -*-", f"{MARKER} {__version__}.", ""]
-    if "OrderedDict(" in body:
-        lines += ["from collections import OrderedDict", ""]
-    lines += ["import torch"]
-    if "F." in body:
-        lines += ["import torch.nn.functional as F"]
-    return [*lines, "from torch import nn"]
+    names = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
+    lines += ["from collections import OrderedDict", ""] if "OrderedDict" in names else []
+    lines += ["import torch"] if "torch" in names else []
+    lines += ["import torch.nn.functional as F"] if "F" in names else []
+    return [*lines, "from torch import Tensor, nn"]
 
 
-def _guards(net: Net, index: dict[Value, int]) -> list[str]:  # type: ignore[type-arg]
+def _guards(net: Net, index: Mapping[Value, int]) -> Sequence[str]:
     """Lines that refuse an input whose free sizes do not meet what was proved to be needed."""
     lines = []
     for constraint in net.constraints:
         value, axis = next((v, i) for v in net.block.inputs for i, d in enumerate(v.type.shape) if is_size(d, constraint.name))
-        read = f"{marker(index[value])}.shape[{axis}]"
+        read, name = f"{marker(index[value])}.shape[{axis}]", constraint.name
         if constraint.multiple > 1:
             lines += [f"if {read} % {constraint.multiple}:",
-                      f'{STEP}raise ValueError(f"{constraint.name} must be a multiple of {constraint.multiple}, not {{{read}}}")']
+                      f'{STEP}raise ValueError(f"{name} must be a multiple of {constraint.multiple}, not {{{read}}}")']  # fmt: skip
         if constraint.minimum > constraint.multiple:
             lines += [f"if {read} < {constraint.minimum}:",
-                      f'{STEP}raise ValueError(f"{constraint.name} must be at least {constraint.minimum}, not {{{read}}}")']
-    return lines
-
-
-def _loss(net: Net) -> Callable[[Writer], list[str]]:
-    def method(writer: Writer) -> list[str]:
-        block = net.block
-        index = writer.classes.drafts[block].index
-        wanted = (*net.losses, *(v for _, v in net.metrics))
-        inputs = (*block.inputs, *net.targets)
-        total = " + ".join(marker(index[v]) for v in net.losses)
-        metrics = ", ".join(f'"{name}": {marker(index[v])}' for name, v in net.metrics)
-        known, first = _from_outputs(net)
-        body = forward_body(writer, block.body, wanted, (), inputs, known, f"{total}, {{{metrics}}}")
-        names = ", ".join(f"{name}: torch.Tensor" for name in body.inputs)
-        said = "The loss and the metrics by name." if len(net.losses) == 1 else "The sum of the losses, and the metrics by name."
-        head = [*method_head("loss", names, "tuple[torch.Tensor, dict[str, torch.Tensor]]"),
-                f"{STEP * 2}{docstring(said, STEP)}"]
-        call = [f"{STEP * 2}{first} = self({', '.join(body.inputs[: len(block.inputs)])})"] if first else []
-        return ["", *head, *call, *(STEP * 2 + line for line in body.lines)]
-
-    return method
-
-
-def _from_outputs(net: Net) -> tuple[dict[Value, str], str]:
-    """The outputs by variable where the losses need nothing else of forward, and the call's targets."""
-    outputs = net.block.outputs
-    inside = set(needed(net.block.body, outputs))
-    wanted = (*net.losses, *(v for _, v in net.metrics))
-    if inside & set(needed(net.block.body, wanted, outputs)):
-        return {}, ""
-    names = {v: v.hint or f"output{i}" for i, v in enumerate(outputs)}
-    taken = {v.hint for v in (*net.block.inputs, *net.targets)}
-    if len(set(names.values())) != len(outputs) or taken & set(names.values()):
-        return {}, ""
-    return names, ", ".join(names.values())
+                      f'{STEP}raise ValueError(f"{name} must be at least {constraint.minimum}, not {{{read}}}")']  # fmt: skip
+    return [STEP * 2 + line for line in lines]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from netc.dims import AnyDim, Dim, substitute
-from netc.ir.module import Block, Call, Constant, Node, Param, Path, Step, Value
+from netc.ir.module import Block, Call, Constant, Node, Param, Path, Step, Value, operands
 from netc.ops.code import Code, Hole, Keyword, Piece, call
 from netc.ops.contract import Init, Operand
 
@@ -22,13 +23,18 @@ class Child:
     argument: int
 
 
-@dataclass(frozen=True)
-class Line:
-    """One assignment of forward: the values made, and the expression on values (by marker)."""
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """What a block's class says: its children, its raw parameters, and the expression of each plain function.
 
-    outputs: tuple[Value, ...]
-    code: Code
-    operands: tuple[Value, ...]
+    values: all that the expressions may name, by the number that stands for each until it has a name.
+    """
+
+    children: Mapping[str, Module]
+    raws: Mapping[str, Param]
+    lines: Mapping[Step, Code]
+    values: Sequence[Value]
+    index: Mapping[Value, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,16 +61,37 @@ def constructor(step: Step) -> Code | Call | None:
     return step.op.module(*(v.type.shape for v in (*step.inputs, *step.params)))
 
 
+def draft(block: Block, kept: Collection[Value] = ()) -> Draft:
+    """The parts of a block's class. `kept`: values that its losses read."""
+    index: dict[Value, int] = {}
+    lines: dict[Step, Code] = {}
+    for value in block.inputs:
+        index.setdefault(value, len(index))
+    for step in block.body:
+        function = isinstance(step, Node) and constructor(step) is None
+        for value in operands(step) if function else step.inputs:
+            index.setdefault(value, len(index))
+        if isinstance(step, Node) and function:
+            lines[step] = expression(step, index)
+        for value in step.outputs:
+            index.setdefault(value, len(index))
+    for value in (*block.outputs, *kept):
+        index.setdefault(value, len(index))
+    raws = {p.path[0]: p for p in block.params if len(p.path) == 1}
+    return Draft(tree_of(block, kept), raws, lines, tuple(index), index)
+
+
 def expression(step: Node, index: Mapping[Value, int]) -> Code:
     """A function applied, on markers."""
-    operands = []
-    for value in (*step.inputs, *step.params):
-        operands.append(Operand.of(reference(value, index), value.type.shape, value.type.dtype))
-    return literals(step.op.torch(*operands), {reference(v, index): v for v in step.inputs if isinstance(v, Constant)})
-
-
-def reference(value: Value, index: Mapping[Value, int]) -> str:
-    return marker(index[value])
+    given = []
+    constants = {}
+    for value in operands(step):
+        text = marker(index[value])
+        if isinstance(value, Constant):
+            text = f"0{text}"  # an op spells a number otherwise than a tensor, and tells it by its first digit
+            constants[text] = value
+        given.append(Operand.of(text, value.type.shape, value.type.dtype))
+    return literals(step.op.torch(*given), constants)
 
 
 def literals(code: Code, constants: Mapping[str, Constant]) -> Code:
@@ -120,13 +147,6 @@ class Text:
     text: str
 
 
-def holes(code: Code) -> Iterator[Any]:
-    """The values in a piece of code that may differ between instances."""
-    for piece in code.pieces:
-        if not isinstance(piece, str):
-            yield piece.value
-
-
 def value_for(held: Any, given: Given) -> Any:
     """What a hole holds in one instance; Child is resolved by the caller."""
     if isinstance(held, Dim):
@@ -139,7 +159,10 @@ def value_for(held: Any, given: Given) -> Any:
 def tree_of(block: Block, kept: Collection[Value] = ()) -> dict[str, Module]:
     """The children of a block's class by name; containers hold theirs. `kept`: values read beside the outputs."""
     roots: dict[str, Module] = {}
-    for step in block.body:
+    within: dict[Path, list[int]] = defaultdict(list)
+    for i, step in enumerate(block.body):
+        for depth in range(1, len(step.path or ())):
+            within[(step.path or ())[:depth]].append(i)
         made = constructor(step)
         if made is None or step.path is None:
             continue
@@ -148,47 +171,55 @@ def tree_of(block: Block, kept: Collection[Value] = ()) -> dict[str, Module]:
             level = level.setdefault(segment, Module()).children
         if step.path[-1] not in level:
             level[step.path[-1]] = Module(call=made) if isinstance(made, Call) else Module(code=made)
-    kept = {*kept, *block.outputs}
-    return {name: _settle(block.body, (name,), module, kept) for name, module in roots.items()}
+    reads = Counter(v for step in block.body for v in operands(step))
+    reads.update((*kept, *block.outputs))
+    survey = Survey(block.body, within, reads)
+    return {name: _settle(survey, (name,), module) for name, module in roots.items()}
 
 
-def _settle(body: Sequence[Step], path: Path, module: Module, kept: Collection[Value]) -> Module:
+@dataclass(frozen=True)
+class Survey:
+    """A body seen as a whole: which steps stand within each container, and how often each value is read."""
+
+    body: Sequence[Step]
+    within: Mapping[Path, Sequence[int]]
+    reads: Mapping[Value, int]
+
+
+def _settle(survey: Survey, path: Path, module: Module) -> Module:
     if not module.children:
         return module
-    children = {k: _settle(body, (*path, k), m, kept) for k, m in module.children.items()}
-    return Module(children=children, sequential=is_sequential(body, path, children, kept))
+    children = {k: _settle(survey, (*path, k), m) for k, m in module.children.items()}
+    return Module(children=children, sequential=_is_sequential(survey, path, children))
 
 
-def is_sequential(body: Sequence[Step], path: Path, children: Mapping[str, Module], kept: Collection[Value]) -> bool:
+def _is_sequential(survey: Survey, path: Path, children: Mapping[str, Module]) -> bool:
     """Whether each use of the container at `path` passes a value through all its children in order."""
     if any(m.children and not m.sequential for m in children.values()):
         return False
-    within = [i for i, s in enumerate(body) if s.path is not None and len(s.path) > len(path) and s.path[: len(path)] == path]
-    names = leaves(path, children)
+    within, names = survey.within[path], leaves(path, children)
     if not within or len(within) % len(names):
         return False
     for start in range(0, len(within), len(names)):
         run = within[start : start + len(names)]
-        steps = [body[i] for i in run]
-        if run != list(range(run[0], run[0] + len(run))) or [s.path for s in steps] != names or not is_chain(body, steps, kept):
+        steps = [survey.body[i] for i in run]
+        adjacent = run[-1] - run[0] == len(run) - 1
+        if not adjacent or [s.path for s in steps] != names or not is_chain(steps, survey.reads):
             return False
     return True
 
 
 def leaves(path: Path, children: Mapping[str, Module]) -> list[Path]:
+    """The paths of the layers and blocks in a container, those of containers within it included."""
     out: list[Path] = []
     for name, module in children.items():
         out += leaves((*path, name), module.children) if module.children else [(*path, name)]
     return out
 
 
-def is_chain(body: Sequence[Step], steps: Sequence[Step], kept: Collection[Value]) -> bool:
+def is_chain(steps: Sequence[Step], reads: Mapping[Value, int]) -> bool:
     """Whether `steps` pass one value along, which nothing else reads on the way."""
     if any(len(s.inputs) != 1 or len(s.outputs) != 1 for s in steps):
         return False
-    if any(b.inputs[0] is not a.outputs[0] for a, b in zip(steps, steps[1:], strict=False)):
-        return False
-    between = {s.outputs[0] for s in steps[:-1]}
-    reads = sum(v in between for s in body for v in s.inputs)
-    return reads == len(between) and not any(v in between for v in kept)
-
+    pairs = zip(steps, steps[1:], strict=False)
+    return all(b.inputs[0] is a.outputs[0] and reads[a.outputs[0]] == 1 for a, b in pairs)

@@ -1,268 +1,301 @@
-"""Writes the lines of a forward: one assignment a step or a short nest of them, with the shape beside it."""
+"""Writes the lines of a method: one assignment a step or a short nest of them, with the shape beside it."""
 
 from __future__ import annotations
 
-import builtins
-import keyword
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from netc.backends.torch_source.draft import Module, constructor, leaves, marker
-from netc.backends.torch_source.literal import variable
+from netc.backends.torch_source.layout import STEP, broken
+from netc.backends.torch_source.literal import WIDTH, variable
+from netc.backends.torch_source.units import MARK, Unit, units_of
+from netc.backends.torch_source.variables import RESERVED, Variables
 from netc.dims import AnyDim, size
-from netc.ir.module import Block, Call, Node, Param, Path, Step, Value
+from netc.ir.module import Block, Step, Value
 from netc.ir.walk import needed
 
 if TYPE_CHECKING:
     from netc.backends.torch_source.render import Writer
 
-WIDTH = 88
-NEST = 3
-RESERVED = frozenset({"self", "torch", "nn", "F", "OrderedDict", *keyword.kwlist, *keyword.softkwlist, *dir(builtins)})
-MARK = re.compile("\x00(\\d+)\x00")
+NEST = 3  # calls within calls
+INDENT = STEP * 2
+ATOM = 10
+BINDING = {"**": 8, "-x": 7, "*": 6, "@": 6, "/": 6, "+": 5, "-": 5}  # comparisons bind least
 
 
 @dataclass(frozen=True)
 class Body:
-    """The inputs' names and the lines of a method."""
+    """The names of the inputs and the lines of a method."""
 
     inputs: tuple[str, ...]
     lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Unit:
-    """One line to be: `code` over markers; infix binds looser than a call; large has a line of its own."""
+class Waiting:
+    """An expression that will stand within another: how tightly its operator binds, how deep calls nest.
 
-    code: str
-    operands: tuple[Value, ...]
-    outputs: tuple[Value, ...]
-    infix: bool = False
-    large: bool = False
+    heavy: it holds a layer with a kernel or a matrix.
+    """
+
+    text: str
+    binding: int
+    depth: int
+    variables: frozenset[str]
+    heavy: bool
 
 
 @dataclass
-class Names:
-    """Which variable holds which value, and the expressions that wait to be used."""
+class Lines:
+    """The lines under way."""
 
-    index: Mapping[int, Value]
-    last: Mapping[Value, int]
-    reserved: frozenset[str]
-    held: dict[str, Value] = field(default_factory=dict)
-    of: dict[Value, str] = field(default_factory=dict)
-    waiting: dict[Value, tuple[str, bool, int]] = field(default_factory=dict)
-
-    def bind(self, value: Value, now: int, fallback: str = "x") -> str:
-        """A variable for `value`: its own name, unless that holds a value still needed."""
-        base = value.hint or fallback
-        base = f"{base}_" if base in self.reserved else base
-        name, n = base, 2
-        while name in self.held and self.last.get(self.held[name], -1) > now and self.held[name] is not value:
-            name, n = f"{base}{n}", n + 1
-        self.held[name] = value
-        self.of[value] = name
-        return name
+    writer: Writer
+    variables: Variables
+    uses: Mapping[Value, int]
+    user: Mapping[Value, Unit]
+    ends: Mapping[Value, Value]
+    waiting: dict[Value, Waiting] = field(default_factory=dict)
+    units: dict[Value, Unit] = field(default_factory=dict)
+    out: list[str] = field(default_factory=list)
 
 
-def forward_body(writer: Writer, body: Sequence[Step], outputs: Sequence[Value], guard: Sequence[str] = (),
-                 inputs: Sequence[Value] | None = None, known: Mapping[Value, str] | None = None,
-                 returned: str | None = None) -> Body:
+def forward_body(
+    writer: Writer,
+    body: Sequence[Step],
+    outputs: Sequence[Value],
+    guard: Sequence[str] = (),
+    inputs: Sequence[Value] | None = None,
+    known: Mapping[Value, str] | None = None,
+    metrics: str = "",
+    losses: Sequence[Value] = (),
+) -> Body:
     """The lines that compute `outputs`.
 
-    inputs: what the method is given. known: values with a name already. returned: the text after
-    `return`, over the markers of `outputs`; the outputs themselves unless told otherwise.
+    inputs: what the method is given. known: values with a name already. losses: where there are some, it
+    returns their sum and a dict of the `metrics`, text over markers.
     """
     block = writer.made.block
     inputs = block.inputs if inputs is None else inputs
-    draft = writer.classes.drafts[block]
-    units = _units(writer, needed(body, outputs, known or ()))
-    text = returned if returned is not None else ", ".join(marker(draft.index[v]) for v in outputs)
+    units = units_of(writer, needed(body, outputs, known or ()))
+    if losses:
+        total = _summed(writer, units, losses)
+        outputs = (total, *(v for v in outputs if v not in losses or metrics.count(writer.mark(v))))
+        text = f"{writer.mark(total)}, {{{metrics}}}"
+    else:
+        text = ", ".join(map(writer.mark, outputs))
     units.append(Unit(text, tuple(outputs), ()))
-    names = Names({i: v for v, i in draft.index.items()}, _last_uses(units),
-                  RESERVED | set(map(variable, block.sizes)) | set(writer.stored))
+    last = {v: i for i, unit in enumerate(units) for v in unit.operands}
+    sizes = frozenset(variable(name) for name in block.sizes if "." not in name)
+    uses, user = Counter(v for unit in units for v in unit.operands), {v: u for u in units for v in u.operands}
+    lines = Lines(writer, Variables(last, RESERVED | sizes), uses, user, _ends(units, uses, user))
     for value in inputs:
-        names.bind(value, -1)
+        lines.variables.bind(value, -1, [value.hint or "x"])
     for value, name in (known or {}).items():
-        names.of[value] = name
-        names.held[name] = value
-    lines = _lines(writer, units, names, returned is None)
-    sizes = _sizes(block, inputs, names, lines)
-    return Body(tuple(names.of[v] for v in inputs), (*guard_lines(guard, names, inputs), *sizes, *lines))
+        lines.variables.know(value, name)
+    given = tuple(lines.variables.of[v] for v in inputs)
+    names = dict(zip(inputs, given, strict=True))
+    guards = [MARK.sub(lambda m: names[writer.value(int(m[1]))], line) for line in guard]
+    for number, unit in enumerate(units):
+        _step(lines, unit, number, not losses)
+    return Body(given, (*guards, *_sizes(block, names, lines.out), *lines.out))
 
 
-def guard_lines(guard: Sequence[str], names: Names, inputs: Sequence[Value]) -> Sequence[str]:
-    return [re.sub(MARK, lambda m: names.of[names.index[int(m[1])]], line) for line in guard]
+def _summed(writer: Writer, units: list[Unit], losses: Sequence[Value]) -> Value:
+    """The sum of the losses, each added behind the unit that makes it."""
+    total, at = losses[0], 0
+    for loss in losses[1:]:
+        done = Value("loss", loss.type)
+        made = [i for i, unit in enumerate(units) if {loss, total} & set(unit.outputs)]
+        at = max([at, *(i + 1 for i in made)])
+        units.insert(at, Unit(f"{writer.mark(total)} + {writer.mark(loss)}", (total, loss), (done,), "+"))
+        total = done
+    return total
 
 
-def _last_uses(units: Sequence[Unit]) -> dict[Value, int]:
-    last: dict[Value, int] = {}
-    for i, unit in enumerate(units):
+def _ends(units: Sequence[Unit], uses: Mapping[Value, int], user: Mapping[Value, Unit]) -> Mapping[Value, Value]:
+    """For each value that is on the way to another of its name, and to nothing else, the last of these."""
+    ends: dict[Value, Value] = {}
+    for unit in reversed(units):
+        for value in unit.outputs:
+            after = user[value].outputs if uses[value] == 1 else ()
+            on_the_way = len(after) == 1 and after[0].hint == value.hint
+            ends[value] = ends.get(after[0], after[0]) if on_the_way else value
+    return ends
+
+
+def _step(lines: Lines, unit: Unit, number: int, shown: bool) -> None:
+    """One unit: a line, or an expression that waits for the line it stands in."""
+    final = not unit.outputs
+    text = _settled(lines, unit, number, shown)
+    if not final and _waits(lines, unit):
         for value in unit.operands:
-            last[value] = i
-    return last
+            if value in lines.waiting:
+                _taken(lines, value)
+        lines.waiting[unit.outputs[0]] = text
+        lines.units[unit.outputs[0]] = unit
+        lines.variables.pinned.update(text.variables)
+        return
+    for value in list(lines.waiting):
+        if value not in unit.operands:
+            _flush(lines, value, number)
+    text = _settled(lines, unit, number, shown)
+    for value in list(lines.waiting):
+        _taken(lines, value)
+    if final:
+        comment = _comment(lines.writer, unit.operands if shown else ())
+        lines.out += broken(f"return {text.text}", INDENT, comment)
+    else:
+        _assign(lines, unit, text.text, number)
 
 
-def _lines(writer: Writer, units: Sequence[Unit], names: Names, returns: bool) -> list[str]:
-    uses = Counter(v for unit in units for v in unit.operands)
-    lines: list[str] = []
-    for i, unit in enumerate(units):
-        final = i == len(units) - 1
-        text, depth = _fill(unit, names)
-        if names.waiting and (unit.large or _too_wide(unit, text, depth, final)):
-            _flush(writer, names, lines, i)
-            text, depth = _fill(unit, names)
-        names.waiting.clear()
-        if final:
-            lines.append(f"return {text}" + _comment(writer, unit.operands if returns else ()))
-            break
-        following = units[i + 1]
-        single = len(unit.outputs) == 1 and uses[unit.outputs[0]] == 1 and unit.outputs[0] in following.operands
-        if single and _joins(unit, following):
-            names.waiting[unit.outputs[0]] = (text, unit.infix, depth)
-            continue
-        _assign(writer, names, lines, unit.outputs, text, i, _fallback(unit, names))
-    return lines
-
-
-def _joins(unit: Unit, following: Unit) -> bool:
-    """Whether a value may stand within the expression that uses it: it has no name of its own there."""
+def _waits(lines: Lines, unit: Unit) -> bool:
+    """Whether a value may stand within the expression that uses it."""
     value = unit.outputs[0]
-    if not following.outputs:
+    if len(unit.outputs) != 1 or lines.uses[value] != 1:
+        return False
+    user = lines.user[value]
+    if not user.outputs:
         return True
-    return not unit.large and (not value.hint or following.outputs[0].hint == value.hint)
+    if value.hint and user.outputs[0].hint != value.hint:
+        return False
+    if unit.large and user.large:
+        return False
+    if unit.large:
+        return bool(user.operator)
+    return not user.large or value.type == unit.operands[0].type if unit.operands else True
 
 
-def _too_wide(unit: Unit, text: str, depth: int, final: bool) -> bool:
-    name = "return " if final else f"{unit.outputs[0].hint or 'x'} = "
-    return len(name) + len(text) > WIDTH or depth > NEST
+def _settled(lines: Lines, unit: Unit, number: int, shown: bool) -> Waiting:
+    """The text of a unit; waiting expressions that make it too long or too deep become lines before it."""
+    while True:
+        text = _filled(lines, unit)
+        mine = [v for v in unit.operands if v in lines.waiting]
+        fits = text.depth <= NEST and len(_line(lines, unit, text, shown)) <= WIDTH
+        whole = not unit.outputs and len(mine) == 1 and text.text == lines.waiting[mine[0]].text
+        if not mine or whole or (fits and not _crowded(lines, unit, text.depth)):
+            return text
+        _flush(lines, _first_large(lines, mine), number)
 
 
-def _fallback(unit: Unit, names: Names) -> str:
-    for value in unit.operands:
-        if value in names.of:
-            return re.sub(r"\d+$", "", names.of[value]) or "x"
-    return "x"
+def _crowded(lines: Lines, unit: Unit, depth: int) -> bool:
+    """Whether a deep nest would hold two layers with kernels or matrices, in the middle of a chain."""
+    heavy = unit.heavy and any(lines.waiting[v].heavy for v in unit.operands if v in lines.waiting)
+    after = lines.user.get(unit.outputs[0]) if unit.outputs else None
+    return heavy and depth >= NEST and after is not None and bool(after.outputs) and not after.operator
 
 
-def _flush(writer: Writer, names: Names, lines: list[str], now: int) -> None:
-    for value, (text, _, _) in list(names.waiting.items()):
-        _assign(writer, names, lines, (value,), text, now - 1, "x")
-    names.waiting.clear()
+def _first_large(lines: Lines, values: Sequence[Value]) -> Value:
+    """The first of the waiting expressions that are about as deep and as long as any."""
+    deep = [v for v in values if lines.waiting[v].depth >= NEST] or values
+    longest = max(len(lines.waiting[v].text) for v in deep)
+    return next(v for v in deep if 3 * len(lines.waiting[v].text) >= longest)
 
 
-def _assign(writer: Writer, names: Names, lines: list[str], outputs: tuple[Value, ...], text: str, now: int,
-            fallback: str) -> None:
-    targets = ", ".join(names.bind(v, now, fallback) for v in outputs)
-    lines.append(f"{targets} = {text}{_comment(writer, outputs)}")
+def _line(lines: Lines, unit: Unit, text: Waiting, shown: bool) -> str:
+    """About the line that a unit would be."""
+    name = ", ".join(v.hint or "x" for v in unit.outputs) + " = " if unit.outputs else "return "
+    values = unit.outputs or (unit.operands if shown else ())
+    return INDENT + name + text.text + _comment(lines.writer, values, unit.operands if unit.outputs else ())
 
 
-def _comment(writer: Writer, values: Sequence[Value]) -> str:
-    """The shapes of values, each once; a number needs none."""
-    shapes = [s for s in dict.fromkeys(writer.shape(v) for v in values) if s != "[]"]
-    return f"  # {', '.join(shapes)}" if shapes else ""
+def _flush(lines: Lines, value: Value, now: int) -> None:
+    """Gives a waiting expression a line of its own."""
+    waiting = _taken(lines, value)
+    _assign(lines, lines.units[value], waiting.text, now - 1)
 
 
-def _fill(unit: Unit, names: Names) -> tuple[str, int]:
-    """The text of a unit with names or waiting expressions in the place of markers, and how deep it nests."""
-    depth = 1
+def _taken(lines: Lines, value: Value) -> Waiting:
+    waiting = lines.waiting.pop(value)
+    lines.variables.pinned.subtract(waiting.variables)
+    return waiting
+
+
+def _assign(lines: Lines, unit: Unit, text: str, now: int) -> None:
+    names = [lines.variables.bind(v, now, _names(lines, unit, v)) for v in unit.outputs]
+    comment = _comment(lines.writer, unit.outputs, unit.operands)
+    lines.out += broken(f"{', '.join(names)} = {text}", INDENT, comment)
+
+
+def _names(lines: Lines, unit: Unit, value: Value) -> list[str]:
+    """What a value may be called, best first: by the spec; by the child that makes it; x on the way to something."""
+    user = lines.user.get(value)
+    end = lines.ends.get(value, value)
+    hint = value.hint or "x"
+    child = [unit.child] if unit.child and not unit.child.isdigit() else []
+    if value.hint and end.type.shape == value.type.shape:
+        return [hint, *child, hint]
+    if child and user is not None and len(user.operands) > 1:
+        return [*child, hint]
+    return ["x", hint, *child, hint]
+
+
+def _comment(writer: Writer, values: Sequence[Value], operands: Sequence[Value] = ()) -> str:
+    """The shapes of values, once where all are alike; a number needs none."""
+    shapes = [writer.shape(v, operands) for v in values]
+    if not shapes or set(shapes) == {"[]"}:
+        return ""
+    return f"  # {', '.join(shapes if len(set(shapes)) > 1 else shapes[:1])}"
+
+
+def _filled(lines: Lines, unit: Unit) -> Waiting:
+    """The text of a unit with names or waiting expressions in the place of markers."""
+    depth, heavy = 0, unit.heavy
+    used: set[str] = set()
 
     def name(match: re.Match[str]) -> str:
-        nonlocal depth
-        value = names.index[int(match[1])]
-        if value in names.waiting:
-            text, infix, inner = names.waiting[value]
-            depth = max(depth, inner + 1)
-            after = match.string[match.end() : match.end() + 1]
-            alone = not unit.infix and after not in (".", "[")
-            return text if not infix or alone else f"({text})"
-        if isinstance(value, Param):
-            return attribute(value.path)
-        return names.of[value]
+        nonlocal depth, heavy
+        value = lines.writer.value(int(match[1]))
+        if value in lines.waiting:
+            held = lines.waiting[value]
+            depth, heavy = max(depth, held.depth), heavy or held.heavy
+            used.update(held.variables)
+            return f"({held.text})" if _bracketed(unit, match, held.binding) else held.text
+        if (read := lines.writer.parameter(value)) is not None:
+            return read
+        used.add(lines.variables.of[value])
+        return lines.variables.of[value]
 
-    return re.sub(MARK, name, unit.code), depth
-
-
-def attribute(path: Path, sequential: bool = False) -> str:
-    """The Python expression for the child or parameter at `path`."""
-    text = "self"
-    for segment in path:
-        text = f"{text}.{segment}" if segment.isidentifier() else \
-            f"{text}[{segment}]" if segment.isdigit() and text != "self" else f'getattr({text}, "{segment}")'
-    return text
+    text = MARK.sub(name, unit.code)
+    if unit.operator == "**":
+        text = re.sub(r"^(-?[\w.]+) \*\* ([\w.]+)$", r"\1**\2", text)
+    call = not unit.operator and bool(unit.outputs)
+    binding = BINDING.get(unit.operator, 1) if unit.operator else ATOM
+    return Waiting(text, binding, depth + call, frozenset(used), heavy)
 
 
-def _units(writer: Writer, steps: Sequence[Step]) -> list[Unit]:
-    draft = writer.classes.drafts[writer.made.block]
-    positions = {step: i for i, step in enumerate(writer.made.block.body)}
-    units: list[Unit] = []
-    skip = 0
-    for i, step in enumerate(steps):
-        if skip:
-            skip -= 1
-            continue
-        if isinstance(step, Node) and step in draft.lines:
-            line = draft.lines[step]
-            at = positions[step]
-            code = writer.in_forward(lambda b, at=at: writer.classes.drafts[b].lines[b.body[at]].code)  # type: ignore[misc]
-            units.append(Unit(code, step.inputs, step.outputs, line.code.infix))
-            continue
-        assert step.path is not None and (isinstance(step, Call) or constructor(step) is not None)
-        path, count = _container(draft.children, step.path)
-        run = steps[i : i + count]
-        skip = count - 1
-        inputs = ", ".join(marker(draft.index[v]) for v in run[0].inputs)
-        units.append(Unit(f"{child(draft.children, path)}({inputs})", run[0].inputs, run[-1].outputs,
-                          large=isinstance(step, Call) or count > 1))
-    return units
+def _bracketed(unit: Unit, match: re.Match[str], binding: int) -> bool:
+    """Whether an expression that binds so tightly needs brackets in the place of a marker."""
+    after = unit.code[match.end() : match.end() + 1]
+    if after in (".", "["):
+        return binding < ATOM
+    if not unit.operator:
+        return binding < ATOM and re.search(r"[-+*/@=<>] ?$", unit.code[: match.start()]) is not None \
+            and not unit.code[: match.start()].endswith("=")
+    outer = BINDING.get(unit.operator, 1)
+    left = match.start() == 0
+    return binding <= outer if outer in (1, 8) or not left else binding < outer
 
 
-def _container(children: Mapping[str, Module], path: Path) -> tuple[Path, int]:
-    """The outermost sequential container around `path` and how many steps it holds; else the path itself."""
-    level = children
-    for depth, segment in enumerate(path):
-        module = level[segment]
-        if module.children and module.sequential:
-            return path[: depth + 1], len(leaves(path[: depth + 1], module.children))
-        level = module.children
-    return path, 1
-
-
-def child(children: Mapping[str, Module], path: Path) -> str:
-    """The Python expression for a child: attributes, items of lists and of dicts."""
-    text, level, inside = "self", children, False
-    for segment in path:
-        if not inside:
-            text = f"{text}.{segment}" if segment.isidentifier() else f'getattr({text}, "{segment}")'
-        else:
-            listed = list(level) == [str(i) for i in range(len(level))]
-            text = f"{text}[{segment}]" if listed else f'{text}["{segment}"]'
-        level, inside = level[segment].children, True
-    return text
-
-
-def _sizes(block: Block, inputs: Sequence[Value], names: Names, lines: Sequence[str]) -> list[str]:
-    """The line that reads the sizes that the lines use from the shapes of the inputs."""
+def _sizes(block: Block, names: Mapping[Value, str], lines: Sequence[str]) -> list[str]:
+    """The lines that read the sizes that the lines use from the shapes of the inputs."""
     used = {w for line in lines for w in re.findall(r"[A-Za-z_]\w*", line.split("  # ")[0])}
-    found: list[tuple[str, str]] = []
-    for name in block.sizes:
-        if variable(name) in used:
-            found.append((variable(name), _source(name, inputs, names)))
-    if not found:
-        return []
-    return [f"{', '.join(n for n, _ in found)} = {', '.join(s for _, s in found)}"]
-
-
-def _source(name: str, inputs: Sequence[Value], names: Names) -> str:
-    for value in inputs:
-        for axis, dim in enumerate(value.type.shape):
-            if is_size(dim, name):
-                return f"{names.of[value]}.shape[{axis}]"
-    raise AssertionError(f"no input has the size {name}")
+    wanted = [name for name in block.sizes if "." not in name and variable(name) in used]
+    out = []
+    for value, given in names.items():
+        axes = {axis: n for axis, d in enumerate(value.type.shape) for n in wanted if is_size(d, n)}
+        wanted = [n for n in wanted if n not in axes.values()]
+        if len(axes) == 1:
+            out += [f"{variable(n)} = {given}.shape[{axis}]" for axis, n in axes.items()]
+        elif axes:
+            targets = (variable(axes[i]) if i in axes else "_" for i in range(len(value.type.shape)))
+            out.append(f"{', '.join(targets)} = {given}.shape")
+    return [INDENT + line for line in out]
 
 
 def is_size(dim: AnyDim, name: str) -> bool:
     """Whether a dimension is the named size itself."""
     return not isinstance(dim, int) and str(dim) == name and str(size(name)) == name
+
+

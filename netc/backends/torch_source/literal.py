@@ -5,10 +5,16 @@ from __future__ import annotations
 import ast
 import builtins
 import keyword
+import re
+import textwrap
+from collections.abc import Callable
 from typing import Any
 
 from netc.backends.torch_source.draft import Text
 from netc.dims import AnyDim, Dim, Quotient, Size
+
+WIDTH = 100
+IMPORTED = frozenset({"torch", "nn", "F", "Tensor", "OrderedDict"})
 
 
 def literal(value: Any) -> str:
@@ -20,45 +26,71 @@ def literal(value: Any) -> str:
     if isinstance(value, tuple):
         inner = ", ".join(map(literal, value))
         return f"({inner},)" if len(value) == 1 else f"({inner})"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e6:
-        return repr(value)
+    if isinstance(value, float):
+        return _float(value)
+    if isinstance(value, str):
+        return _string(value)
     return repr(value)
 
 
-def dimension(dim: AnyDim) -> str:
-    """A size as an expression on variables named as the sizes."""
+def _float(value: float) -> str:
+    """The shortest digits; the square root of a small whole number as such."""
+    square = round(value * value) if 1 < abs(value) < 1e3 else 0
+    if not value.is_integer() and square**0.5 == value:
+        return f"{square}**0.5"
+    return re.sub(r"e([-+])0*", r"e\1", repr(value)).replace("e+", "e")
+
+
+def _string(value: str) -> str:
+    plain = value.isprintable() and '"' not in value and "\\" not in value
+    return f'"{value}"' if plain else repr(value)
+
+
+def variable(size: str) -> str:
+    """The variable that holds a named size: words of Python and names of the module are taken."""
+    return f"{size}_" if size in IMPORTED or keyword.iskeyword(size) or hasattr(builtins, size) else size
+
+
+def dimension(dim: AnyDim, name: Callable[[str], str] = variable) -> str:
+    """A size as an expression; `name` gives the text for a named size."""
     if isinstance(dim, int):
         return str(dim)
     text = ""
     for monomial, coefficient in sorted(dim.terms, key=lambda t: not t[0]):
-        factors = []
-        left = abs(coefficient)
-        for atom in monomial:
-            if isinstance(atom, Size) and left % atom.multiple == 0:
-                left //= atom.multiple
-                factors.append(variable(atom.name))
-            else:
-                factors.append(_atom(atom))
-        if left != 1 or not factors:
-            factors.insert(0, str(left))
-        if len(factors) > 1:
-            factors = [f"({f})" if "//" in f else f for f in factors]
-        part = " * ".join(factors)
-        sign = "-" if coefficient < 0 else "+"
-        text = f"{text} {sign} {part}" if text else (f"-{part}" if coefficient < 0 else part)
+        part = _product(monomial, abs(coefficient), name)
+        if text:
+            text += f" - {part}" if coefficient < 0 else f" + {part}"
+        else:
+            text = f"-{part}" if coefficient < 0 else part
     return text
 
 
-def variable(size: str) -> str:
-    """The variable that holds a named size: `F` is torch.nn.functional, and words of Python are taken."""
-    return f"{size}_" if size == "F" or keyword.iskeyword(size) or hasattr(builtins, size) else size
+def _product(monomial: tuple[Size | Quotient, ...], left: int, name: Callable[[str], str]) -> str:
+    factors = []
+    for atom in monomial:
+        if isinstance(atom, Size) and left % atom.multiple == 0:
+            left //= atom.multiple
+            factors.append(_factor(name(atom.name)))
+        else:
+            factors.append(_atom(atom, name))
+    if left != 1 or not factors:
+        factors.insert(0, str(left))
+    if len(factors) > 1:
+        factors = [f"({f})" if "//" in f else f for f in factors]
+    return " * ".join(factors)
 
 
-def _atom(atom: Size | Quotient) -> str:
+def _atom(atom: Size | Quotient, name: Callable[[str], str]) -> str:
     if isinstance(atom, Size):
-        return variable(atom.name) if atom.multiple == 1 else f"{variable(atom.name)} // {atom.multiple}"
-    above = dimension(atom.numerator)
-    return f"({above}) // {dimension(atom.divisor)}" if not above.isidentifier() else f"{above} // {dimension(atom.divisor)}"
+        text = _factor(name(atom.name))
+        return text if atom.multiple == 1 else f"{text} // {atom.multiple}"
+    below = _factor(dimension(atom.divisor, name))
+    return f"{_factor(dimension(atom.numerator, name))} // {below}"
+
+
+def _factor(text: str) -> str:
+    """An expression as a factor or a divisor: one that has an operator stands in parentheses."""
+    return f"({text})" if " " in text else text
 
 
 def docstring(text: str, indent: str) -> str:
@@ -66,10 +98,19 @@ def docstring(text: str, indent: str) -> str:
     safe = all(c.isprintable() or c == "\n" for c in text) and "\\" not in text and '"""' not in text \
         and not text.endswith('"')
     if safe:
-        lines = [line.strip() for line in text.split("\n")]
-        body = f"\n{indent}".join(lines).replace(f"\n{indent}\n", "\n\n")
+        lines = [line for paragraph in text.split("\n\n") for line in (*_paragraph(paragraph, len(indent)), "")][:-1]
+        body = f"\n{indent}".join(lines)
         made = f'"""{body}"""' if len(lines) == 1 else f'"""{body}\n{indent}"""'
         made = "\n".join(line.rstrip() for line in made.split("\n"))
         if isinstance(ast.literal_eval(made), str):
             return made
     return repr(text)
+
+
+def _paragraph(text: str, indent: int) -> list[str]:
+    """The lines of a paragraph; prose with a line that became too long is filled anew."""
+    lines = [line.strip() for line in text.split("\n")]
+    long = any(len(line) + indent + 3 > WIDTH for line in lines)
+    if not long or any(re.match(r"\W", line) for line in lines if not line.startswith(("`", '"', "("))):
+        return lines
+    return textwrap.wrap(" ".join(lines), WIDTH - indent - 3, break_long_words=False, break_on_hyphens=False)

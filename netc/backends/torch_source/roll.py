@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 LEAST = 4
-NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])|(?<=[a-z_])\d+\b")
-PLACE = "\x01"
+CHILD = re.compile(r"self\.([A-Za-z_]\w*?)(\d+)\b")
+NUMBER = re.compile(r"(?<![\w.])(?<!e[-+])\d+(?![\w.])")  # no part of a name or of a float
 STEP = "    "
 
 
@@ -47,46 +47,67 @@ def _returned_last(lines: Sequence[str]) -> list[str]:
     if len(lines) < LEAST or not (last := re.fullmatch(r"return (.*self\..*?)(  # (.*))?", lines[-1])):
         return list(lines)
     before = re.match(r"(\w+) = ", lines[-2])
-    if not before or not _series([lines[-2], f"{before[1]} = {last[1]}{last[2] or ''}"]):
+    if not before or len(_runs([lines[-2], f"{before[1]} = {last[1]}{last[2] or ''}"], 2)) != 1:
         return list(lines)
     return [*lines[:-1], f"{before[1]} = {last[1]}{last[2] or ''}", f"return {before[1]}{last[2] or ''}"]
 
 
-def _runs(lines: Sequence[str]) -> list[Run]:
+def _runs(lines: Sequence[str], least: int = LEAST) -> list[Run]:
+    """The series in `lines`: neighbours alike but for numbers that go in steps, the child's by one."""
+    parsed = [_parsed(line) for line in lines]
     out: list[Run] = []
     start = 0
     while start < len(lines):
-        stop = start + 1
-        while stop < len(lines) and _series(lines[start : stop + 1]):
-            stop += 1
-        if stop - start >= LEAST and (line := _series(lines[start:stop])):
-            name = re.search(r"self\.([A-Za-z_]\w*?)(\d+)\b", lines[start])
-            assert name is not None
-            out.append(Run(start, stop, line, name[1], int(name[2])))
+        stop, steps = start + 1, None
+        while stop < len(lines) and (found := _steps(parsed[stop - 1], parsed[stop])) and steps in (None, found):
+            stop, steps = stop + 1, found
+        first = parsed[start]
+        if first is not None and steps is not None and stop - start >= least:
+            out.append(Run(start, stop, _line(first, steps), first.child, first.numbers[first.which]))
         start = stop
     return out
 
 
-def _series(lines: Sequence[str]) -> str | None:
-    """The one line for i that gives `lines` for i = 0, 1, ...; None where there is none."""
-    if any(line.startswith((" ", "for ", "return")) or len(re.findall(r"self\.\w+?\d+\b", line)) != 1 for line in lines):
+@dataclass(frozen=True)
+class Parsed:
+    """A line in pieces around its numbers, which of these is the child's, and the child's name without it."""
+
+    pieces: tuple[str, ...]
+    numbers: tuple[int, ...]
+    which: int
+    child: str
+
+
+def _parsed(line: str) -> Parsed | None:
+    """None for a line that is no statement of its own about one numbered child."""
+    children = list(CHILD.finditer(line))
+    if len(children) != 1 or line.startswith((" ", "for ", "return")) or '"' in line or re.search(r"\bi\b", line):
         return None
-    texts = {NUMBER.sub(PLACE, line) for line in lines}
-    numbers = [[int(n) for n in NUMBER.findall(line)] for line in lines]
-    if len(texts) != 1:
+    child = children[0]
+    spans = sorted({m.span() for m in NUMBER.finditer(line)} | {child.span(2)})
+    ends = [0, *(end for _, end in spans)]
+    pieces = [line[end:start] for end, (start, _) in zip(ends, spans, strict=False)]
+    numbers = tuple(int(line[start:end]) for start, end in spans)
+    return Parsed((*pieces, line[ends[-1] :]), numbers, spans.index(child.span(2)), child[1])
+
+
+def _steps(before: Parsed | None, after: Parsed | None) -> tuple[int, ...] | None:
+    """By how much each number grows from a line to the next, where they are alike and the child's grows by one."""
+    if before is None or after is None or before.pieces != after.pieces or before.which != after.which:
         return None
-    parts = []
-    for column in zip(*numbers, strict=True):
-        step = column[1] - column[0]
-        if any(b - a != step for a, b in zip(column, column[1:], strict=False)):
-            return None
-        parts.append(_progression(column[0], step))
-    pieces = texts.pop().split(PLACE)
-    which = next(i for i, piece in enumerate(pieces) if re.search(r"self\.\w+$", piece))
-    if numbers[1][which] - numbers[0][which] != 1:
-        return None
-    parts[which] = "{" + parts[which] + "}"
-    return pieces[0] + "".join(part + piece for part, piece in zip(parts, pieces[1:], strict=True))
+    steps = tuple(b - a for a, b in zip(before.numbers, after.numbers, strict=True))
+    return steps if steps[before.which] == 1 else None
+
+
+def _line(first: Parsed, steps: Sequence[int]) -> str:
+    """The line for i."""
+    out = first.pieces[0]
+    for k, (number, step) in enumerate(zip(first.numbers, steps, strict=True)):
+        text, after = _progression(number, step), first.pieces[k + 1]
+        alone = re.search(r"[(\[,=] ?$", out) and re.match(r"\s*([),\]]|$|  #)", after)
+        out += f"{{{text}}}" if k == first.which else text if alone or " " not in text else f"({text})"
+        out += after
+    return out
 
 
 def _progression(first: int, step: int) -> str:

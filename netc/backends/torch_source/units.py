@@ -1,0 +1,115 @@
+"""Turns the steps of a body into units, each an expression over markers that may become a line of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from netc.backends.torch_source.draft import Module, leaves, marker
+from netc.ir.module import Call, Node, Path, Step, Value
+
+if TYPE_CHECKING:
+    from netc.backends.torch_source.render import Writer
+
+MARK = re.compile("(?:0)?\x00(\\d+)\x00")
+OPERATOR = re.compile(r" (\*\*|[-+*/@]|[<>=!]=|[<>]) ")
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """An expression over markers; without outputs it is what a method returns.
+
+    operator: the one that it is made of, if any. large: it calls a block or a container.
+    child: the name of the child that it calls. heavy: a layer with a kernel or a matrix. steps: how many steps it does.
+    """
+
+    code: str
+    operands: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    operator: str = ""
+    large: bool = False
+    child: str = ""
+    heavy: bool = False
+    steps: int = 1
+
+
+def units_of(writer: Writer, steps: Sequence[Step]) -> list[Unit]:
+    """One unit a step; a run through a whole container is one, and so is the unpacking of a tensor."""
+    units: list[Unit] = []
+    at = 0
+    while at < len(steps):
+        step = steps[at]
+        if isinstance(step, Node) and step in writer.draft.lines:
+            units.append(_unpacking(writer, steps, at) or _function(writer, step))
+        else:
+            units.append(_child(writer, steps, at))
+        at += units[-1].steps
+    return units
+
+
+def _function(writer: Writer, step: Node) -> Unit:
+    code = writer.in_forward(step)
+    found = OPERATOR.search(code) if writer.draft.lines[step].infix else None
+    operator = found[1] if found else "-x" if writer.draft.lines[step].infix else ""
+    return Unit(code, step.inputs, step.outputs, operator)
+
+
+def _unpacking(writer: Writer, steps: Sequence[Step], at: int) -> Unit | None:
+    """x[0], x[1], ... up to the last of a tensor's first axis are one unpacking, where each gets a name."""
+    first = steps[at]
+    if len(first.inputs) != 1 or not first.inputs[0].type.shape:
+        return None
+    source, count = first.inputs[0], first.inputs[0].type.shape[0]
+    if not isinstance(count, int) or not 1 < count <= len(steps) - at:
+        return None
+    run = steps[at : at + count]
+    if any(not isinstance(s, Node) or s.inputs != first.inputs or s not in writer.draft.lines for s in run):
+        return None
+    mark = marker(writer.draft.index[source])
+    outputs = tuple(v for s in run for v in s.outputs)
+    named = len({v.hint for v in outputs} - {""}) == count == len(outputs)
+    if named and all(writer.in_forward(s) == f"{mark}[{i}]" for i, s in enumerate(run) if isinstance(s, Node)):
+        return Unit(mark, first.inputs, outputs, steps=count)
+    return None
+
+
+def _child(writer: Writer, steps: Sequence[Step], at: int) -> Unit:
+    """The call of a child, or of the outermost container that passes a value through from here on."""
+    step = steps[at]
+    assert step.path is not None
+    path, count = _container(writer.draft.children, step.path)
+    inputs = ", ".join(marker(writer.draft.index[v]) for v in step.inputs)
+    text = f"{access(writer.draft.children, path)}({inputs})"
+    outputs = steps[at + count - 1].outputs
+    name = path[-1].replace("-", "_")
+    heavy = isinstance(step, Node) and any(len(p.type.shape) > 1 for p in step.params)
+    large = isinstance(step, Call) or path != step.path
+    return Unit(text, step.inputs, outputs, large=large, child=name, heavy=heavy, steps=count)
+
+
+def _container(children: Mapping[str, Module], path: Path) -> tuple[Path, int]:
+    """The outermost sequential container around `path` and how many steps it holds; else the path itself."""
+    level = children
+    for depth, segment in enumerate(path):
+        module = level[segment]
+        if module.children and module.sequential:
+            return path[: depth + 1], len(leaves(path[: depth + 1], module.children))
+        level = module.children
+    return path, 1
+
+
+def access(children: Mapping[str, Module], path: Path) -> str:
+    """The Python expression for what stands at `path`: attributes, and items of containers."""
+    text, level = "self", children
+    for segment in path:
+        listed = [*level] == [str(i) for i in range(len(level))]
+        if segment.isidentifier():
+            text = f"{text}.{segment}"
+        elif text != "self" and listed:
+            text = f"{text}[{segment}]"
+        else:
+            text = f'getattr({text}, "{segment}")'
+        level = level[segment].children if segment in level else {}
+    return text
