@@ -10,10 +10,12 @@ if TYPE_CHECKING:
 else:
 
     class _Numpy:
-        """Stands for the module until an attribute of it is asked for."""
+        """Stands for the module; an attribute of it is looked up once, when it is first asked for."""
 
         def __getattr__(self, name: str) -> Any:
-            return getattr(import_module("numpy"), name)
+            found = getattr(import_module("numpy"), name)
+            setattr(self, name, found)
+            return found
 
     np = _Numpy()
 
