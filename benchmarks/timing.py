@@ -88,7 +88,7 @@ def _environment() -> dict[str, str]:
 def interleave(
     commands: Mapping[str, Sequence[str]], rounds: int, before: Callable[[], None] = lambda: None
 ) -> dict[str, Runs]:
-    """The runs of each command, one in every round, after a round that is not counted; `before` each, untimed."""
+    """The runs of each command, one a round, after a round that is not counted; `before` each, untimed."""
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for number in range(rounds + 1):
         for name, command in commands.items():
