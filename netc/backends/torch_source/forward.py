@@ -13,7 +13,7 @@ from netc.backends.torch_source.literal import WIDTH, variable
 from netc.backends.torch_source.units import MARK, Unit, units_of
 from netc.backends.torch_source.variables import RESERVED, Variables
 from netc.dims import AnyDim, size
-from netc.ir.module import Block, Step, Value
+from netc.ir.module import Block, Constant, Step, Value
 from netc.ir.walk import needed
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def _names(lines: Lines, unit: Unit, value: Value) -> list[str]:
     child = [unit.child] if unit.child and not unit.child.isdigit() else []
     if value.hint and end.type.shape == value.type.shape:
         return [hint, *child, hint]
-    if child and user is not None and len(user.operands) > 1:
+    if child and user is not None and sum(not isinstance(v, Constant) for v in user.operands) > 1:
         return [*child, hint]
     return ["x", hint, *child, hint]
 

@@ -102,14 +102,14 @@ def _container(children: Mapping[str, Module], path: Path) -> tuple[Path, int]:
 
 def access(children: Mapping[str, Module], path: Path) -> str:
     """The Python expression for what stands at `path`: attributes, and items of containers."""
-    text, level = "self", children
+    text, level, container = "self", children, False
     for segment in path:
-        listed = [*level] == [str(i) for i in range(len(level))]
+        module = level.get(segment)
         if segment.isidentifier():
             text = f"{text}.{segment}"
-        elif text != "self" and listed:
+        elif container and module is not None and [*level] == [str(i) for i in range(len(level))]:
             text = f"{text}[{segment}]"
         else:
             text = f'getattr({text}, "{segment}")'
-        level = level[segment].children if segment in level else {}
+        level, container = (module.children, bool(module.children)) if module is not None else ({}, False)
     return text

@@ -1,0 +1,29 @@
+# -*- coding: utf-8 -*-
+# Written by netc 0.1.0.
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class DigitsCNN(nn.Module):
+    """Two convolutions and a linear layer: 29 thousand parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 32, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(32)
+        self.conv2 = nn.Conv2d(32, 64, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(64)
+        self.fc1 = nn.Linear(1024, 10)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = F.relu(self.bn1(self.conv1(image)))  # [N, 32, 8, 8]
+        x = self.bn2(self.conv2(F.max_pool2d(x, 2)))  # [N, 64, 4, 4]
+        x = F.relu(x)  # [N, 64, 4, 4]
+        return self.fc1(F.dropout(x.flatten(1), p=0.2, training=self.training))  # [N, 10]
+
+    def loss(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss and the metrics by name."""
+        logits = self(image)
+        loss = F.cross_entropy(logits, label)
+        return loss, {"accuracy": (logits.argmax(dim=1) == label).float().mean()}

@@ -1,0 +1,26 @@
+# -*- coding: utf-8 -*-
+# Written by netc 0.1.0.
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class DigitsMLP(nn.Module):
+    """Two hidden layers, the first with dropout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(64, 128)
+        self.fc2 = nn.Linear(128, 64)
+        self.fc3 = nn.Linear(64, 10)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = F.relu(self.fc1(image.flatten(1)))  # [N, 128]
+        x = F.relu(self.fc2(F.dropout(x, p=0.2, training=self.training)))  # [N, 64]
+        return self.fc3(x)  # [N, 10]
+
+    def loss(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss and the metrics by name."""
+        logits = self(image)
+        loss = F.cross_entropy(logits, label)
+        return loss, {"accuracy": (logits.argmax(dim=1) == label).float().mean()}

@@ -1,0 +1,69 @@
+# -*- coding: utf-8 -*-
+# Written by netc 0.1.0.
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Plain(nn.Module):
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, 8, 3, padding=1)
+        self.bn1 = nn.BatchNorm2d(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.bn1(self.conv1(x))  # [N, 8, 12, 12]
+
+
+class PlainRelu(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(8, 8, 3, padding=1)
+        self.conv2 = nn.Conv2d(8, 8, 1)
+        self.conv3 = nn.Conv2d(8, 8, 1)
+        self.conv4 = nn.Conv2d(8, 8, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.conv2(self.conv1(x)))  # [N, 8, 12, 12]
+        return self.conv4(F.relu(self.conv3(x)))  # [N, 8, 12, 12]
+
+
+class PlainRelu2(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(8, 8, 3, padding=1)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.conv2 = nn.Conv2d(8, 8, 1)
+        self.conv3 = nn.Conv2d(8, 8, 1)
+        self.conv4 = nn.Conv2d(8, 8, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.bn1(self.conv1(x))  # [N, 8, 12, 12]
+        x = F.relu(self.conv2(x))  # [N, 8, 12, 12]
+        return self.conv4(F.relu(self.conv3(x)))  # [N, 8, 12, 12]
+
+
+class Repeats(nn.Module):
+    """Repeats of nothing: `* 0` and `* false` leave the value as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain1 = Plain(3)
+        self.plain2 = PlainRelu()
+        self.stage0 = nn.Sequential(nn.Conv2d(8, 8, 1), Plain(8))
+        self.stage1 = nn.Sequential(nn.Conv2d(8, 8, 1))
+        self.stage2 = nn.Sequential(nn.Conv2d(8, 8, 1), *(PlainRelu2() for _ in range(3)))
+        self.fc = nn.Linear(8, 4)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.plain1(image)  # [N, 8, 12, 12]
+        x = self.plain2(x)  # [N, 8, 12, 12]
+        x = self.stage0(x)  # [N, 8, 12, 12]
+        x = self.stage1(x)  # [N, 8, 12, 12]
+        x = self.stage2(x)  # [N, 8, 12, 12]
+        return self.fc((x + x).mean((2, 3)))  # [N, 4]
+
+    def loss(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss and the metrics by name."""
+        logits = self(image)
+        return F.cross_entropy(logits, label), {}

@@ -1,0 +1,28 @@
+# -*- coding: utf-8 -*-
+# Written by netc 0.1.0.
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Tied(nn.Module):
+    """An autoencoder whose decoder is the transpose of its encoder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offset = nn.Parameter(torch.empty(100))
+        nn.init.normal_(self.offset, std=0.01)
+        self.enc = nn.Linear(100, 24, bias=False)
+        self.mid = nn.Linear(24, 24)
+
+    def forward(self, row: Tensor) -> Tensor:
+        z = torch.tanh(self.enc(row))  # [N, 24]
+        z = torch.tanh(self.mid(z))  # [N, 24]
+        h = z @ self.mid.weight.transpose(0, 1) + self.mid.bias  # [N, 24]
+        return h @ self.enc.weight + self.offset  # [N, 100]
+
+    def loss(self, row: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss and the metrics by name."""
+        recon = self(row)
+        return F.mse_loss(recon, row), {}

@@ -1,0 +1,50 @@
+"""Writes the emitted sources that tests compare to the byte: `python -m tests.update_golden`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from emitted import RIGHT, ROOT, net_of  # noqa: E402  # after the path is set
+
+from netc.backends.to_torch import to_torch  # noqa: E402
+
+GOLDEN = ROOT / "tests" / "golden"
+EXAMPLES = ROOT / "examples"
+TELLING = {
+    "densenet": ["DenseNet121"],
+    "digits": ["DigitsMLP", "DigitsCNN"],
+    "googlenet": ["GoogLeNet"],
+    "lenet": ["LeNet5"],
+    "mobilenet_v2": ["MobileNetV2"],
+    "resnet": ["ResNet18", "ResNet50"],
+    "resnet_cifar": ["ResNetNarrow"],
+    "siamese": ["Siamese"],
+    "unet": ["UNet"],
+}
+ODD = ("02", "06", "08", "09", "11", "13", "14", "15", "16", "17", "19", "22", "23", "24", "27", "30")
+SHOWN = ("resnet50", "unet")
+
+
+def golden() -> dict[Path, str]:
+    """What each golden file and each example holds."""
+    nets = [net_of(ROOT / "specs" / f"{file}.net", name) for file, names in TELLING.items() for name in names]
+    nets += [net_of(path) for path in RIGHT if path.name[:2] in ODD]
+    texts = {net.name.lower(): to_torch(net) for net in nets}
+    return {
+        **{GOLDEN / f"{name}.py": text for name, text in texts.items()},
+        **{EXAMPLES / f"{name}.py": texts[name] for name in SHOWN},
+    }
+
+
+def main() -> None:
+    wanted = golden()
+    for stale in {*GOLDEN.glob("*.py"), *EXAMPLES.glob("*.py")} - set(wanted):
+        stale.unlink()
+    for path, text in wanted.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
