@@ -54,19 +54,23 @@ def _definitions(block: Block, extra: Sequence[Value]) -> None:
     for step in block.body:
         if isinstance(step, Node):
             for param in step.params:
-                _require(param.path in owned, f"{block.name} reads {'.'.join(param.path)}, which it does not own")
+                if param.path not in owned:
+                    raise Malformed(f"{block.name} reads {'.'.join(param.path)}, which it does not own")
 
 
 def _order(body: Sequence[Step], given: set[Value], outputs: Sequence[Value]) -> None:
     known = set(given)
     for step in body:
         for value in step.inputs:
-            _require(value in known or isinstance(value, Param | Constant), f"a value is used before it is made: {value.hint}")
+            if value not in known and not isinstance(value, Param | Constant):
+                raise Malformed(f"a value is used before it is made: {value.hint}")
         for value in step.outputs:
-            _require(value not in known, f"a value is made twice: {value.hint}")
+            if value in known:
+                raise Malformed(f"a value is made twice: {value.hint}")
             known.add(value)
     for value in outputs:
-        _require(value in known or isinstance(value, Param), f"an output is never made: {value.hint}")
+        if value not in known and not isinstance(value, Param):
+            raise Malformed(f"an output is never made: {value.hint}")
 
 
 def _types(body: Sequence[Step]) -> None:
@@ -82,27 +86,31 @@ def _node(node: Node) -> None:
     dtype = node.op.dtype(*(v.type.dtype for v in node.inputs))
     made = node.op.shape(*shapes)
     several = made if isinstance(made, list) else [made]
-    _require(len(several) == len(node.outputs), f"{node.op.name} has {len(node.outputs)} outputs, not {len(several)}")
+    if len(several) != len(node.outputs):
+        raise Malformed(f"{node.op.name} has {len(node.outputs)} outputs, not {len(several)}")
     for value, shape in zip(node.outputs, several, strict=True):
-        _require(value.type.dtype == dtype, f"{node.op.name} makes {dtype}, not {value.type.dtype}")
+        if value.type.dtype != dtype:
+            raise Malformed(f"{node.op.name} makes {dtype}, not {value.type.dtype}")
         _alike(value.type.shape, shape, node.op.name)
     wanted = node.op.params(*shapes)
-    _require([p.path[-1] for p in node.params] == list(wanted), f"{node.op.name} lacks parameters")
+    if [p.path[-1] for p in node.params] != list(wanted):
+        raise Malformed(f"{node.op.name} lacks parameters")
     for param, parameter in zip(node.params, wanted.values(), strict=True):
-        _alike(param.type.shape, parameter.shape, f"{node.op.name}.{param.path[-1]}")
+        _alike(param.type.shape, parameter.shape, node.op.name, param.path[-1])
 
 
 def _call(call: Call) -> None:
     for inner, outer in zip(call.block.inputs, call.inputs, strict=True):
-        _require(inner.type.dtype == outer.type.dtype, f"{call.block.name} is given {outer.type.dtype}")
+        if inner.type.dtype != outer.type.dtype:
+            raise Malformed(f"{call.block.name} is given {outer.type.dtype}")
         _alike(tuple(substitute(d, call.sizes) for d in inner.type.shape), outer.type.shape, call.block.name)
     for inner, outer in zip(call.block.outputs, call.outputs, strict=True):
         _alike(tuple(substitute(d, call.sizes) for d in inner.type.shape), outer.type.shape, call.block.name)
 
 
-def _alike(a: Shape, b: Shape, name: str) -> None:
+def _alike(a: Shape, b: Shape, *names: str) -> None:
     if len(a) != len(b) or not all(same(p, q) for p, q in zip(a, b, strict=True)):
-        raise Malformed(f"{name}: {show(a)} is not {show(b)}")
+        raise Malformed(f"{'.'.join(names)}: {show(a)} is not {show(b)}")
 
 
 def _owners(block: Block) -> None:
@@ -110,9 +118,5 @@ def _owners(block: Block) -> None:
     calls = {s.path for s in block.body if isinstance(s, Call)}
     for path in leaves | calls:
         for i in range(1, len(path)):
-            _require(path[:i] not in calls and path[:i] not in leaves, f"{'.'.join(path)} is within another instance")
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise Malformed(message)
+            if path[:i] in calls or path[:i] in leaves:
+                raise Malformed(f"{'.'.join(path)} is within another instance")

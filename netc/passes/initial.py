@@ -53,6 +53,8 @@ def _owned(block: Block, prefix: Path, sizes: Mapping[str, AnyDim]) -> Iterator[
 
 def _resized(param: Param, sizes: Mapping[str, AnyDim]) -> Param:
     """`param` in the sizes of the net, instead of those of its block."""
+    if not sizes:
+        return param
     shape: Shape = tuple(substitute(d, sizes) for d in param.type.shape)
     start = param.init.a
     init = replace(param.init, a=substitute(start, sizes)) if isinstance(start, Dim) else param.init
