@@ -17,6 +17,16 @@ from math import gcd, lcm, prod
 from typing import Any, TypeAlias
 
 
+TERMS = 64  # of a polynomial
+DEGREE = 64  # factors of a term
+WEIGHT = 256  # sizes within a floor division
+COEFFICIENT = 2**63
+
+
+class Unwieldy(ArithmeticError):
+    """A size whose formula passes the limits above."""
+
+
 @dataclass(frozen=True)
 class Size:
     """The atom of a named size: the size divided by `multiple`, which is known to divide it."""
@@ -39,6 +49,12 @@ class Quotient:
     @cached_property
     def key(self) -> tuple[int, str]:
         return (1, f"{self.numerator}//{self.divisor}")
+
+    @cached_property
+    def weight(self) -> int:
+        """How many sizes stand in it."""
+        atoms = (a for dim in (self.numerator, self.divisor) for monomial, _ in _terms(dim) for a in monomial)
+        return sum(1 if isinstance(a, Size) else a.weight for a in atoms)
 
 
 Atom: TypeAlias = Size | Quotient
@@ -204,6 +220,8 @@ def _make(terms: Mapping[Monomial, int]) -> AnyDim:
         return 0
     if len(kept) == 1 and () in kept:
         return kept[()]
+    if len(kept) > TERMS or any(len(m) > DEGREE or abs(c) >= COEFFICIENT for m, c in kept.items()):
+        raise Unwieldy("its formula in the named sizes is too long")
     return Dim(tuple(sorted(kept.items(), key=lambda t: _key(t[0]))))
 
 
@@ -250,7 +268,14 @@ def _small_quotient(rest: AnyDim, divisor: int) -> AnyDim:
     if coefficient == 1 and not others and len(monomial) == 1 and isinstance(inner, Quotient) \
             and isinstance(inner.divisor, int):  # floor((floor(x / a) + r) / b) = floor((x + r a) / (a b))
         return (inner.numerator + constant * inner.divisor) // (inner.divisor * divisor)
-    return Dim((((Quotient(rest, divisor),), 1),))
+    return _quotient(rest, divisor)
+
+
+def _quotient(numerator: Dim, divisor: int | Dim) -> Dim:
+    made = Quotient(numerator, divisor)
+    if made.weight > WEIGHT:
+        raise Unwieldy("its formula in the named sizes is too long")
+    return Dim((((made,), 1),))
 
 
 def _divide_by_symbol(a: AnyDim, b: Dim) -> AnyDim:
@@ -263,7 +288,7 @@ def _divide_by_symbol(a: AnyDim, b: Dim) -> AnyDim:
             left = list(monomial)
             for atom in below:
                 if atom not in left:
-                    return Dim((((Quotient(a, b),), 1),))
+                    return _quotient(a, b)
                 left.remove(atom)
             quotient[tuple(left)] = c
         return _divide(_make(quotient), k)
@@ -271,7 +296,7 @@ def _divide_by_symbol(a: AnyDim, b: Dim) -> AnyDim:
         if a == 0:
             return 0
         raise ValueError(f"{a} cannot be divided by {b}, which is unknown")
-    return Dim((((Quotient(a, b),), 1),))
+    return _quotient(a, b)
 
 
 def _sizes(dim: AnyDim) -> Iterator[Size]:

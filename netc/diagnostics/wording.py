@@ -134,6 +134,11 @@ def nested_too_deeply(span: Span, limit: int) -> Diagnostic:
     )
 
 
+def too_many_branches(span: Span, limit: int) -> Diagnostic:
+    message = f"more than {limit} `else if` follow one another"
+    return Diagnostic("E0107", message, span, help="take what differs from a list, by its index")
+
+
 def unbalanced_bracket(span: Span, opened: Span | None) -> Diagnostic:
     if opened is None:
         return Diagnostic("E0108", f"`{span.text}` closes nothing", span)

@@ -7,6 +7,7 @@ from typing import Any
 
 from netc.diagnostics import Diagnostic, Refused
 from netc.passes.elaborate import elaborate
+from netc.passes.elaboration.frame import FOUND
 from netc.passes.load import Program, complete
 from netc.passes.recipe_tree import recipe_of
 from netc.passes.resolve import resolve
@@ -27,6 +28,8 @@ def check(program: Program, names: Sequence[str] | None = None, settings: Mappin
 
     keep(program.found)
     for name in complete(program) if names is None else names:
+        if len(found) >= FOUND:
+            break
         try:
             elaborate(program, name, settings, dynamic)
         except Refused as refused:

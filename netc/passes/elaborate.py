@@ -8,7 +8,7 @@ from math import lcm
 from typing import Any
 
 from netc.diagnostics import Diagnostic, Refused, Source, Span, wording_names, wording_shapes
-from netc.dims import AnyDim, Learn, Prover, proving, size
+from netc.dims import AnyDim, Learn, Prover, Unwieldy, proving, size
 from netc.ir.module import Constraint, Net, Type
 from netc.ir.verify import verify_net
 from netc.ops.contract import OPS
@@ -34,12 +34,13 @@ def elaborate(program: Program, name: str, settings: Mapping[str, Any] | None = 
     Raises Refused with every independent finding, those of reading the file included.
     """
     learnt: dict[str, Constraint] = {}
+    work = 0
     for _ in range(ROUNDS):
         session = Session(
             sizes={k: v for k, v in (settings or {}).items() if isinstance(v, int) and k[0].isupper()},
             multiples={n: c.multiple for n, c in learnt.items()},
             minimums={n: max(c.minimum, c.multiple) for n, c in learnt.items()},
-            dynamic=frozenset(dynamic), lost=program.lost,
+            dynamic=frozenset(dynamic), lost=program.lost, work=work,
         )
         for diagnostic in program.found:
             session.report(Refused(diagnostic))
@@ -47,14 +48,24 @@ def elaborate(program: Program, name: str, settings: Mapping[str, Any] | None = 
             net = _elaborate(program, name, dict(settings or {}), session, learnt)
         except Learn as fact:
             learnt[fact.fact.name] = _merge(learnt.get(fact.fact.name), fact)
+            work = session.work
             continue
-        except Refused as refused:
-            session.report(refused)
+        except (Refused, Poisoned, RecursionError, Unwieldy) as error:
+            session.report(_refused(error, program.nets[name].tree.span))
             net = None
         if session.found or net is None:
             raise Refused(*_in_order(session.found.values()))
         return net
     raise Refused(wording_shapes.too_much(program.nets[name].tree.span, "the sizes need too many facts", ROUNDS))
+
+
+def _refused(error: Exception, span: Span) -> Refused:
+    """What stopped the elaboration outside the statements of a body, as findings."""
+    if isinstance(error, RecursionError):
+        return Refused(wording_shapes.too_deep(span))
+    if isinstance(error, Unwieldy):
+        return Refused(wording_shapes.arithmetic(span, str(error)))
+    return error if isinstance(error, Refused) else Refused()
 
 
 def _merge(held: Constraint | None, fact: Learn) -> Constraint:

@@ -189,11 +189,11 @@ def _sizes(block: tree.Block) -> Iterator[str]:
 
 def _label_parts(label: tree.Expression) -> list[Any]:
     """What a label computes: what stands in its brackets and in the holes of its string."""
-    if isinstance(label, tree.Text):
-        return list(label.parts)
-    if isinstance(label, tree.Index):
-        return [*label.items, *_label_parts(label.base)]
-    return _label_parts(label.base) if isinstance(label, tree.Attribute) else []
+    parts: list[Any] = []
+    while isinstance(label, tree.Index | tree.Attribute):
+        parts = [*(label.items if isinstance(label, tree.Index) else ()), *parts]
+        label = label.base
+    return [*parts, *label.parts] if isinstance(label, tree.Text) else parts
 
 
 def _children(node: tree.Tree) -> list[Any]:

@@ -16,6 +16,7 @@ from netc.syntax import tree
 KEPT = {"NAME", "INT", "FLOAT", "STRING", "DOC", "CONSTANT", "OR", "AND", "NOT", "PLUS", "MINUS", "STAR", "OPERATOR",
         "POWER", "COMPARE", "ELLIPSIS"}
 NAME_LENGTH = 64
+BRANCHES = 64  # of `else if`, each of which is within the one before
 STRING_LENGTH = 4096
 HOLE = re.compile(r"(?<!\\)\{([^{}]*)\}")
 ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "{": "{", "}": "}"}
@@ -153,7 +154,13 @@ class Build(Transformer[Token, tree.Tree]):
         last: tuple[tree.Statement, ...] = ()
         if other:
             last = (other[0],) if isinstance(other[0], tree.If) else other[0][1]
-        return tree.If(self._span([parts[0], test]), test, then, last)
+        made = tree.If(self._span([parts[0], test]), test, then, last)
+        count = 0
+        while len(last) == 1 and isinstance(last[0], tree.If):
+            count, last = count + 1, last[0].other
+        if count > BRANCHES:
+            raise Refused(wording.too_many_branches(made.span, BRANCHES))
+        return made
 
     def output(self, parts: list[Any]) -> tree.Output:
         return tree.Output(self._span(parts), tuple(self._parts(parts)))

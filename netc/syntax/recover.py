@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 PARTS = re.compile(r'"""(?:[^"]|"[^"]|""[^"])*"""|"(?:[^"\\\n]|\\[^\n])*"|#[^\n]*|[()\[\]{}]')
+DEEP = 200  # open brackets beyond which no end is sought
 PAIRS = {")": "(", "]": "[", "}": "{"}
 INDENTED = re.compile(r"[ \t]*(?:if|for|while|elif|else|def|class|with|block|net)\b[^{}\n]*$")
 OPENS = re.compile(r"\s*(?:block|net)\s+(\w+)")
 DANGLING = re.compile(r"(?:->|[-+*/%@=<]|\b(?:and|or|not|if|else))[ \t]*(?:#[^\n]*)?\Z")
 CHAINED = re.compile(r"[ \t]*(?:else|elif)\b")
 NAMES = re.compile(
-    r"[A-Za-z_]\w*(?=\s*(?:,|:|(?:[-+*/@%]|//|\*\*)?==?|in\b|\())|(?<=[,(])\s*[A-Za-z_]\w*(?=\s*[,:])"
+    r"\b[A-Za-z_]\w*(?=\s*(?:,|:|(?:[-+*/@%]|//|\*\*)?==?|in\b|\())|(?<=[,(])\s*[A-Za-z_]\w*(?=\s*[,:])"
 )
 
 
@@ -24,25 +26,29 @@ class Bracket:
     start: int
 
 
-def brackets(text: str, start: int, end: int) -> list[tuple[str, int]]:
+def brackets(text: str, start: int, end: int) -> Iterator[tuple[str, int]]:
     """The brackets between two places, those in strings and comments aside."""
-    return [
-        (m[0], m.start()) for m in PARTS.finditer(text, start, end) if len(m[0]) == 1 and m[0] in "()[]{}"
-    ]
+    for match in PARTS.finditer(text, start, end):
+        if len(match[0]) == 1 and match[0] in "()[]{}":
+            yield match[0], match.start()
 
 
 def open_at(text: str, position: int) -> list[Bracket]:
     """The brackets that are open at `position`, the outermost first. A `}` closes what stands within it."""
     stack: list[Bracket] = []
     for kind, at in brackets(text, 0, position):
-        if kind in "([{":
-            stack.append(Bracket(kind, at))
-        elif kind == "}":
-            while stack and stack.pop().kind != "{":
-                pass
-        elif stack and stack[-1].kind == PAIRS[kind]:
-            stack.pop()
+        _track(stack, kind, at)
     return stack
+
+
+def _track(stack: list[Bracket], kind: str, at: int) -> None:
+    if kind in "([{":
+        stack.append(Bracket(kind, at))
+    elif kind == "}":
+        while stack and stack.pop().kind != "{":
+            pass
+    elif stack and stack[-1].kind == PAIRS[kind]:
+        stack.pop()
 
 
 def closing(text: str, opened: int) -> int | None:
@@ -105,18 +111,27 @@ def _line_end(text: str, position: int) -> int:
 def _end(text: str, start: int, position: int) -> int:
     """The end of the statement's last line; a bracket that is never closed ends before `position`."""
     end = _line_end(text, max(start, position))
+    waiting = brackets(text, start, len(text))
+    ahead = next(waiting, None)
+    every: list[Bracket] = []
+    closed: dict[int, bool] = {}
     while True:
-        stack = [b for b in open_at(text[start:end], end - start) if b.kind != "{"]
-        if stack and closing(text, start + stack[0].start) is None:
+        while ahead is not None and ahead[1] < end:
+            _track(every, *ahead)
+            ahead = next(waiting, None)
+        first = next((b.start for b in every if b.kind != "{"), None)
+        if first is not None and first not in closed:
+            closed[first] = closing(text, first) is not None
+        if first is not None and not closed[first]:
             line = text.rfind("\n", 0, position)
             return line if line > start else end
         if (
-            not stack
+            first is None
             and not re.match(r"\s*->", text[end : end + 200])
-            and not DANGLING.search(text[start:end])
+            and not DANGLING.search(text, max(start, text.rfind("\n", 0, end) + 1), end)
         ):
             return end
-        if end >= len(text):
+        if end >= len(text) or len(every) > DEEP:
             return end
         end = _line_end(text, end + 1)
 

@@ -28,6 +28,7 @@ from netc.passes.elaboration.values import (
 
 DIMENSION = 2**31
 ELEMENTS = 2**40
+STEP = 5  # the work of adding a layer, in that of evaluating an expression
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,11 @@ def _apply_in_turn(frame: Frame, layer: Chain | Repeat, inputs: Sequence[Value],
                    counter: Counter | None) -> Any:
     """A chain or a repeat: its steps are the children of the container that `counter` counts, if any."""
     current: Any = inputs[0] if len(inputs) == 1 else tuple(inputs)
+    before = frame.nodes
     steps = layer.steps if isinstance(layer, Chain) else (layer.layer,) * layer.count
     for done, step in enumerate(steps):
         if isinstance(layer, Repeat) and done == 1:
-            _check_growth(frame, layer, span)
+            _check_growth(frame, layer, frame.nodes - before, span)
         given = current if isinstance(current, tuple) else (current,)
         current = _apply_step(frame, step, given, step.span or span, place, counter, isinstance(layer, Repeat))
     return current
@@ -97,10 +99,8 @@ def _apply_step(frame: Frame, step: Layer, inputs: Sequence[Value], span: Span, 
     return apply_layer(frame, step, inputs, span, Place(counter.next(), place.identity))
 
 
-def _check_growth(frame: Frame, layer: Repeat, span: Span) -> None:
+def _check_growth(frame: Frame, layer: Repeat, size: int, span: Span) -> None:
     """Refuses a repeat whose copies would be too many, after the first has shown how large one is."""
-    last = frame.body[-1] if frame.body else None
-    size = last.block.nodes if isinstance(last, Call) else 1
     if size * layer.count > NODES:
         raise frame.refuse(wording_shapes.too_much(layer.span or span, f"{layer.count:,} copies make too many layers", NODES))
 
@@ -274,8 +274,10 @@ def _add(frame: Frame, step: Node | Call, span: Span) -> None:
     frame.body.append(step)
     for output in step.outputs:
         frame.origins[output] = span
-    frame.session.work += 1
-    if len(frame.body) > NODES:
+    frame.session.spend(STEP, span)
+    frame.nodes += max(1, step.block.nodes) if isinstance(step, Call) else 1
+    if frame.nodes > NODES:
+        frame.session.exhausted = True
         raise frame.refuse(wording_shapes.too_much(span, "too many layers", NODES))
 
 

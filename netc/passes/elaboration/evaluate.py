@@ -13,7 +13,7 @@ from netc.ops.contract import OPERATORS, OPS, Op
 from netc.passes.elaboration import numbers
 from netc.passes.elaboration.apply import apply_layer, apply_op, read_parameter
 from netc.passes.elaboration.calls import bind_op, bind_parameters, call_block, split_operands
-from netc.passes.elaboration.frame import Frame
+from netc.passes.elaboration.frame import FOUND, NODES, WORK, Frame
 from netc.passes.elaboration.naming import check_segment
 from netc.passes.elaboration.values import (
     LAYERS,
@@ -34,8 +34,15 @@ from netc.passes.elaboration.values import (
 from netc.syntax import tree
 
 
+CALL = 10  # the work of calling a helper, in that of evaluating an expression
+
+
 def evaluate(frame: Frame, node: tree.Expression) -> Any:
     """The value of `node`. Raises Refused, or Poisoned where it depends on what was reported already."""
+    session = frame.session
+    session.work += 1
+    if session.work > WORK:
+        session.give_up(node.span)
     return RULES[type(node)](frame, node)
 
 
@@ -45,6 +52,8 @@ def each(frame: Frame, nodes: Iterable[tree.Expression]) -> list[Any]:
     found: list[Diagnostic] = []
     poisoned = False
     for node in nodes:
+        if len(found) >= FOUND:
+            break
         try:
             out.append(evaluate(frame, node))
         except Refused as refused:
@@ -106,7 +115,7 @@ def preset(frame: Frame, alias: Alias) -> BlockLayer:
 
 
 def _text(frame: Frame, node: tree.Text) -> str:
-    return "".join(p if isinstance(p, str) else _shown(frame, p) for p in node.parts)
+    return numbers.bounded_text("".join(p if isinstance(p, str) else _shown(frame, p) for p in node.parts), node.span)
 
 
 def _shown(frame: Frame, part: tree.Expression) -> str:
@@ -117,11 +126,11 @@ def _shown(frame: Frame, part: tree.Expression) -> str:
 
 
 def _list(frame: Frame, node: tree.List) -> list[Any]:
-    return each(frame, node.items)
+    return numbers.bounded(each(frame, node.items), node.span)
 
 
 def _tuple(frame: Frame, node: tree.Tuple) -> tuple[Any, ...]:
-    return tuple(each(frame, node.items))
+    return tuple(numbers.bounded(each(frame, node.items), node.span))
 
 
 # -- operators ----------------------------------------------------------------------------------------
@@ -144,16 +153,16 @@ def _binary(frame: Frame, node: tree.Binary) -> Any:
     rest = list(reversed(spine))
     left = _or_all(frame, lambda: evaluate(frame, spine[-1].left), rest)
     for i, part in enumerate(rest):
-        left = _or_all(frame, lambda part=part, left=left: _operate(frame, part, left), rest[i + 1 :])  # type: ignore[misc]
+        left = _or_all(frame, lambda part=part, left=left: _operate(frame, part, left), rest, i + 1)  # type: ignore[misc]
     return left
 
 
-def _or_all(frame: Frame, attempt: Callable[[], Any], rest: Sequence[tree.Expression]) -> Any:
-    """What `attempt` gives; where it is refused, with what else is wrong in `rest`, which it would have led to."""
+def _or_all(frame: Frame, attempt: Callable[[], Any], rest: Sequence[tree.Expression], after: int = 0) -> Any:
+    """What `attempt` gives; where it is refused, with what else is wrong in `rest[after:]`, which it would have led to."""
     try:
         return attempt()
     except (Refused, Poisoned) as error:
-        others = [n.right if isinstance(n, tree.Binary) else n for n in rest
+        others = [n.right if isinstance(n, tree.Binary) else n for n in rest[after:]
                   if not isinstance(n, tree.Binary) or n.operator not in ("and", "or")]
         try:
             each(frame, others)
@@ -174,7 +183,10 @@ def _operate(frame: Frame, node: tree.Binary, left: Any) -> Any:
         return _repeat(frame, node, left, right)
     if isinstance(left, Value) or isinstance(right, Value):
         return operate(frame, node.operator, (left, right), node.span)
-    return numbers.binary(node.operator, left, right, node.span)
+    made = numbers.binary(node.operator, left, right, node.span)
+    if isinstance(made, list):
+        frame.session.spend(numbers.work(node.operator, (made,)), node.span)
+    return made
 
 
 def operate(frame: Frame, operator: str, operands: tuple[Any, ...], span: Span) -> Any:
@@ -195,9 +207,14 @@ def _repeat(frame: Frame, node: tree.Binary, layer: Any, count: Any) -> Any:
         raise frame.refuse(wording_names.operator_on_layer(node.span, "*", "a layer", f"the number {number}"))
     if isinstance(layer, OpLayer) and not isinstance(count, bool) and layer.kind.params is Op.params:
         raise frame.refuse(wording_names.repeat_function(node.span, layer.kind.name))
-    if number > numbers.LENGTH:
-        raise frame.refuse(wording_shapes.too_much(node.span, "too many copies of a layer", numbers.LENGTH))
-    return Repeat(layer, int(number), node.span)
+    return _unrolled(frame, Repeat(layer, int(number), node.span), node.span)
+
+
+def _unrolled(frame: Frame, layer: Chain | Repeat, span: Span) -> Chain | Repeat:
+    """`layer`, refused before anything is unrolled where that would be too much."""
+    if layer.least > NODES:
+        raise frame.refuse(wording_shapes.too_much(span, "too many copies of a layer", NODES))
+    return layer
 
 
 def _comparison(frame: Frame, node: tree.Comparison) -> Any:
@@ -255,7 +272,7 @@ def _pipe(frame: Frame, node: tree.Pipe) -> Any:
     first, *rest = node.steps
     start = _or_all(frame, lambda: evaluate(frame, first), rest)
     if isinstance(start, LAYERS) or (isinstance(start, str) and start in OPS):
-        return Chain((start, *_layers(frame, rest)), node.span)
+        return _unrolled(frame, Chain((start, *_layers(frame, rest)), node.span), node.span)
     inputs = start if isinstance(start, tuple) else (start,)
     if not all(isinstance(x, Value) for x in inputs):
         raise frame.refuse(wording_names.not_a_value(first.span, describe(start)))
@@ -263,7 +280,7 @@ def _pipe(frame: Frame, node: tree.Pipe) -> Any:
     for i, step in enumerate(rest):
         inputs = current if isinstance(current, tuple) else (current,)
         current = _or_all(frame, lambda step=step, inputs=inputs: apply_layer(frame, _layer(frame, step), inputs, step.span),  # type: ignore[misc]
-                          rest[i + 1 :])
+                          rest, i + 1)
     return current
 
 
@@ -290,7 +307,9 @@ def _call(frame: Frame, node: tree.Call) -> Any:
     name = node.function.text if isinstance(node.function, tree.Name) else ""
     if numbers.is_helper_call(name, positional, bool(keywords)) and (
             isinstance(function, str) or (isinstance(function, OpLayer) and function.op is None)):
-        return numbers.help_with(name, positional, node.span)
+        made = numbers.help_with(name, positional, node.span)
+        frame.session.spend(numbers.work(name, (*positional, made)), node.span)
+        return made
     if isinstance(function, Function):
         return _call_function(frame, function, positional, keywords, node)
     if isinstance(function, OpLayer):
@@ -310,9 +329,11 @@ def _lacks_arguments(layer: Any) -> bool:
 
 def _arguments(frame: Frame, node: tree.Call) -> tuple[list[Any], dict[str, Any]]:
     named = [a for a in node.arguments if a.name is not None]
-    for i, argument in enumerate(named):
-        if any(argument.name == other.name for other in named[:i]):
+    seen: set[str | None] = set()
+    for argument in named:
+        if argument.name in seen:
             raise frame.refuse(wording_names.duplicate_argument(argument.span, node.function.span.text, str(argument.name)))
+        seen.add(argument.name)
     placed = [a.value for a in node.arguments if a.name is None]
     values = each(frame, [*placed, *(a.value for a in named)])
     return values[: len(placed)], {str(a.name): v for a, v in zip(named, values[len(placed) :], strict=True)}
@@ -355,6 +376,7 @@ def _call_function(frame: Frame, function: Function, positional: list[Any], keyw
     name = function.tree.name.text
     if function in frame.helpers:
         raise frame.refuse(wording_names.recursion(node.span, [*(f.tree.name.text for f in frame.helpers), name]))
+    frame.session.spend(CALL, node.span)
     inside = _inside(frame, function.tree.name, function.scope)
     inside.helpers = (*frame.helpers, function)
     inside.env = bind_parameters(inside, name, function.tree.parameters, positional, keywords, node)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
-from netc.diagnostics import Diagnostic, Note, Refused, Span
+from netc.diagnostics import Diagnostic, Note, Refused, Span, wording_shapes
 from netc.dims import Guard, Prover, show, substitute
 from netc.ir.module import Block, Param, Path, Step, Value
-from netc.passes.elaboration.values import Definition, Function
+from netc.passes.elaboration.values import Definition, Function, Poisoned
 from netc.syntax import tree
 
 NODES = 100_000
-WORK = 2_000_000
+WORK = 2_000_000  # expressions evaluated and statements run, in all rounds
 FOUND = 100
 
 
@@ -35,6 +35,22 @@ class Session:
     stack: list[Definition] = field(default_factory=list)
     lost: frozenset[str] = frozenset()
     work: int = 0
+    exhausted: bool = False
+
+    def spend(self, work: int, span: Span) -> None:
+        """Counts steps of unrolling. What would take too many is given up, and so is what has too many findings."""
+        self.work += work
+        if self.work > WORK or self.exhausted:
+            self.give_up(span)
+        if len(self.found) >= FOUND:
+            raise Poisoned
+
+    def give_up(self, span: Span) -> NoReturn:
+        """Says once that there are too many steps; from then on each step ends what it is part of."""
+        if not self.exhausted:
+            self.exhausted = True
+            raise Refused(wording_shapes.too_much(span, "the spec takes too many steps to unroll", WORK))
+        raise Poisoned
 
     def report(self, refused: Refused) -> None:
         """Keeps each finding once, however many instances meet it."""
@@ -85,6 +101,7 @@ class Frame:
     deferred: list[tree.Result] = field(default_factory=list)
     helpers: tuple[Function, ...] = ()
     hint: str = ""
+    nodes: int = 0
     asserting: bool = False
 
     def refuse(self, diagnostic: Diagnostic) -> Refused:

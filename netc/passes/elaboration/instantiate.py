@@ -9,7 +9,7 @@ from netc.diagnostics import wording_names, wording_shapes
 from netc.dims import AnyDim, Dim, Guard, Learn, Prover, proving, same, size, substitute
 from netc.ir.module import Block, Call, Type, Value
 from netc.ops.contract import DTYPES
-from netc.passes.elaboration.frame import NODES, Frame, Site
+from netc.passes.elaboration.frame import Frame, Site
 from netc.passes.elaboration.numbers import is_number
 from netc.passes.elaboration.values import BlockLayer, Poisoned
 from netc.syntax import tree
@@ -55,12 +55,9 @@ def instantiate(frame: Frame, layer: BlockLayer, inputs: Sequence[Value], site: 
 def finish(frame: Frame, arguments: Mapping[str, Any], sizes: Mapping[str, AnyDim]) -> Block:
     """The block that `frame` has elaborated."""
     definition = frame.definition.tree
-    nodes = sum(s.block.nodes if isinstance(s, Call) else 1 for s in frame.body)
-    if nodes > NODES:
-        raise frame.refuse(wording_shapes.too_much(definition.span, f"`{frame.definition.name}` has too many layers", NODES))
     owned = tuple(p for p in frame.params.values() if p.owned)
     return Block(frame.definition.name, definition.doc, dict(arguments), tuple(frame.inputs), tuple(frame.body),
-                 tuple(frame.outputs), owned, tuple(sizes), nodes, definition.span, _literal_defaults(definition))
+                 tuple(frame.outputs), owned, tuple(sizes), frame.nodes, definition.span, _literal_defaults(definition))
 
 
 def _literal_defaults(block: tree.Block) -> dict[str, Any]:

@@ -6,11 +6,12 @@ import keyword
 import re
 from typing import Any
 
-from netc.diagnostics import Refused, Span, wording_names
+from netc.diagnostics import Refused, Span, wording_names, wording_shapes
 from netc.ir.module import Path
 from netc.passes.elaboration.frame import Frame, Owner
 
 SEGMENT = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+PARTS = 32  # of a path: the brackets of containers within containers are within what Python reads
 # The attributes of torch.nn.Module that a child of the same name would hide; a test compares them with torch's.
 MODULE = frozenset(
     "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
@@ -60,6 +61,8 @@ def claim(frame: Frame, path: Path, identity: object, made: Any, span: Span) -> 
 
     Refuses a path that another instance has, or that another is within.
     """
+    if len(path) > PARTS:
+        raise frame.refuse(wording_shapes.too_much(span, "the path of this layer has too many parts", PARTS))
     owner = frame.owners.get(path)
     if owner is not None:
         if owner.identity is identity:

@@ -11,7 +11,9 @@ from netc.dims import Dim, at_least, decide, names, prover, same, substitute, va
 from netc.ir.module import Value
 from netc.passes.elaboration.values import LAYERS, describe
 
-LENGTH = 100_000
+LENGTH = 100_000  # values in a list, those of lists within it counted, too
+DEPTH = 64  # of lists within lists
+TEXT = 4096  # characters of a string
 NUMBERS = (int, float, Dim)
 
 
@@ -36,13 +38,13 @@ def free_names(x: Dim) -> set[str]:
 def binary(operator: str, a: Any, b: Any, span: Span) -> Any:
     """a operator b on compile-time values."""
     if isinstance(a, list | tuple) and isinstance(b, list | tuple) and operator == "+":
-        return _bounded([*a, *b], span)
+        return bounded([*a, *b], span)
     if operator == "*" and isinstance(a, list | tuple) and isinstance(b, int):
         if len(a) * max(b, 0) > LENGTH:
             raise Refused(wording_shapes.too_much(span, "the list is too long", LENGTH))
-        return list(a) * b
+        return bounded(list(a) * b, span)
     if isinstance(a, str) and isinstance(b, str) and operator == "+":
-        return a + b
+        return bounded_text(a + b, span)
     if not is_number(a) or not is_number(b) or operator == "@":
         raise Refused(wording_shapes.wrong_operands(span, operator, describe(a), describe(b)))
     try:
@@ -83,10 +85,28 @@ def _checked(x: Any, span: Span) -> Any:
     return x
 
 
-def _bounded(x: list[Any], span: Span) -> list[Any]:
-    if len(x) > LENGTH:
-        raise Refused(wording_shapes.too_much(span, "the list is too long", LENGTH))
+def bounded(x: list[Any], span: Span) -> list[Any]:
+    """`x`, refused where it holds too many values or lists too deep."""
+    total, level, depth = 0, [x], 0
+    while level:
+        total, depth = total + sum(map(len, level)), depth + 1
+        if total > LENGTH:
+            raise Refused(wording_shapes.too_much(span, "the list is too long", LENGTH))
+        if depth > DEPTH:
+            raise Refused(wording_shapes.too_much(span, "lists are nested too deeply", DEPTH))
+        flat = all(NESTED.isdisjoint(set(map(type, part))) for part in level)
+        level = [] if flat else [v for part in level for v in part if isinstance(v, list | tuple)]
     return x
+
+
+NESTED = frozenset({list, tuple})
+
+
+def bounded_text(text: str, span: Span) -> str:
+    """`text`, refused where it is too long."""
+    if len(text) > TEXT:
+        raise Refused(wording_shapes.too_much(span, "the string has too many characters", TEXT))
+    return text
 
 
 def compare(operator: str, a: Any, b: Any, span: Span, learn: bool) -> bool:
@@ -217,6 +237,12 @@ def is_helper_call(name: str, positional: Sequence[Any], keywords: bool) -> bool
     if name in ("max", "min", "sum") and len(positional) == 1:
         return isinstance(positional[0], list | tuple) and not any(isinstance(x, Value) for x in positional[0])
     return not any(isinstance(x, Value) and name != "len" for x in positional) and not any(isinstance(x, LAYERS) for x in positional)
+
+
+def work(name: str, values: Sequence[Any]) -> int:
+    """What a helper or an operator on lists costs, in that of evaluating an expression."""
+    length = sum(len(x) for x in values if isinstance(x, list | tuple))
+    return length if name == "sum" else 0 if name == "len" else length // (16 if name in HELPERS else 128)
 
 
 def help_with(name: str, arguments: list[Any], span: Span) -> Any:

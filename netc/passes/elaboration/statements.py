@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from netc.diagnostics import Refused, Span, wording_names, wording_shapes
-from netc.dims import Dim, value
+from netc.dims import Dim, Unwieldy, value
 from netc.ir.module import Param, Type, Value
 from netc.ops.contract import FLOATS, OPERATORS, Init
 from netc.passes.elaboration import numbers
@@ -37,15 +37,15 @@ def run(frame: Frame, body: Sequence[tree.Statement]) -> None:
 
 def _attempt(frame: Frame, statement: tree.Statement) -> None:
     """Runs one statement; what it would have bound is poisoned when it fails."""
-    frame.session.work += 1
-    if frame.session.work > WORK:
-        raise frame.refuse(wording_shapes.too_much(statement.span, "the spec takes too many steps to unroll", WORK))
+    frame.session.spend(1, statement.span)
     frame.hint = ""
     try:
         RULES[type(statement)](frame, statement)
-    except (Refused, Poisoned, RecursionError) as error:
+    except (Refused, Poisoned, RecursionError, Unwieldy) as error:
         if isinstance(error, RecursionError):
             error = frame.refuse(wording_shapes.too_deep(statement.span))
+        if isinstance(error, Unwieldy):
+            error = frame.refuse(wording_shapes.arithmetic(statement.span, str(error)))
         if isinstance(error, Refused):
             frame.session.report(error)
         for name in bound([statement]):
@@ -201,6 +201,8 @@ def _for(frame: Frame, statement: tree.For) -> None:
         raise frame.refuse(wording_shapes.not_a_sequence(statement.over.span, describe(items)))
     if not isinstance(items, list | tuple):
         raise frame.refuse(wording_shapes.not_a_sequence(statement.over.span, describe(items)))
+    if frame.session.work + len(items) * sum(map(_least, statement.body)) > WORK:
+        frame.session.give_up(statement.span)
     before = set(frame.env)
     for item in items:
         _bind_loop(frame, statement, item)
@@ -208,6 +210,21 @@ def _for(frame: Frame, statement: tree.For) -> None:
     for name in bound(statement.body) if not items else ():
         if name not in before:
             frame.env[name] = OneBranch(statement.span)
+
+
+def _least(statement: tree.Statement) -> int:
+    """How many statements a statement runs at least, as far as ranges of written numbers tell."""
+    if not isinstance(statement, tree.For):
+        return 1
+    return 1 + _written(statement.over) * sum(map(_least, statement.body))
+
+
+def _written(over: tree.Expression) -> int:
+    """The n of range(n); 0 for what cannot be told."""
+    if not isinstance(over, tree.Call) or over.function.span.text != "range":
+        return 0
+    bounds = [a.value.value for a in over.arguments if isinstance(a.value, tree.Number)]
+    return int(bounds[0]) if len(bounds) == len(over.arguments) == 1 else 0
 
 
 def _bind_loop(frame: Frame, statement: tree.For, item: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 from netc.diagnostics import Span
@@ -97,6 +98,10 @@ class Chain:
     steps: tuple[Layer, ...]
     span: Span | None = field(default=None, compare=False, repr=False)
 
+    @cached_property
+    def least(self) -> int:
+        return sum(map(least, self.steps))
+
 
 @dataclass(frozen=True)
 class Repeat:
@@ -105,6 +110,10 @@ class Repeat:
     layer: Layer
     count: int
     span: Span | None = field(default=None, compare=False, repr=False)
+
+    @cached_property
+    def least(self) -> int:
+        return self.count * least(self.layer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +127,13 @@ class Instance:
 
 Layer: TypeAlias = OpLayer | BlockLayer | Labelled | Chain | Repeat | Instance
 LAYERS: Final = (OpLayer, BlockLayer, Labelled, Chain, Repeat, Instance)
+
+
+def least(layer: Layer) -> int:
+    """How many layers it has when it is unrolled, a block counted as one."""
+    if isinstance(layer, Chain | Repeat):
+        return layer.least
+    return least(layer.layer) if isinstance(layer, Labelled | Instance) else 1
 
 
 def template(value: Any) -> Any:
