@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from netc.cli import options
 from netc.cli.report import say
 from netc.diagnostics import Refused
-from netc.diagnostics.wording_weights import not_ours
+from netc.diagnostics.wording_weights import no_memory, no_room, not_ours
 from netc.ir.module import Net
+
+if TYPE_CHECKING:
+    from netc.passes.initial import State
 
 
 @click.command("compile")
@@ -47,6 +53,21 @@ def command(spec: str, net_name: str | None, target: str, output: str, sets: tup
         say(f"wrote {path} ({path.stat().st_size:,} bytes)")
 
 
+def _check_room(table: State, folder: Path, files: int) -> None:
+    """Refuses, before anything is allocated, weights that neither the disk nor the memory could hold."""
+    from netc.backends.weights import AHEAD
+    from netc.passes.initial import bytes_of
+
+    sizes = sorted(map(bytes_of, table.values()))
+    there = next((p for p in (folder, *folder.absolute().parents) if p.is_dir()), Path("."))
+    free = shutil.disk_usage(there).free
+    if files * sum(sizes) > free:
+        raise Refused(no_room(str(folder), files * sum(sizes), free))
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
+    if memory and sum(sizes[-AHEAD - 1 :]) > memory:
+        raise Refused(no_memory(str(folder), sum(sizes[-AHEAD - 1 :]), memory))
+
+
 def write_net(net: Net, folder: Path, target: str, opset: int, weights: Path | None, seed: int, force: bool) -> list[Path]:
     """Writes the files of `target`; gives their paths."""
     from netc.backends.describe import describe
@@ -61,6 +82,7 @@ def write_net(net: Net, folder: Path, target: str, opset: int, weights: Path | N
     if strangers := [p for p in (paths[kind] for kind in wanted) if not force and p.exists() and not written_by_netc(p)]:
         raise Refused(*(not_ours(str(path)) for path in strangers))
     table = state(net)
+    _check_room(table, folder, len(wanted) - ("py" in wanted))
     with opened_weights(weights, table) if weights else nullcontext(Drawn(table, seed)) as source:
         if "onnx" in wanted:
             from netc.backends.onnx_file import write_onnx

@@ -85,6 +85,9 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except MemoryError:
+        click.echo("error: there is not enough memory for this", err=True)
+        sys.exit(1)
     except Exception as error:
         if os.environ.get("NETC_DEBUG"):
             raise

@@ -27,6 +27,14 @@ def _meant(name: str, known: Iterable[str]) -> str | None:
     return f"did you mean `{near}`?" if near else None
 
 
+def bytes_in_words(count: int) -> str:
+    """So many bytes, in the unit that suits."""
+    amount, units = float(count), ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    while amount >= 1024 and len(units) > 1:
+        amount, units = amount / 1024, units[1:]
+    return f"{amount:,.1f} {units[0]}" if units[0] != "bytes" else f"{count} bytes"
+
+
 def _listing(items: Sequence[str]) -> str:
     if len(items) < 2:
         return "".join(items)

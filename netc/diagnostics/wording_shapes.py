@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from netc.diagnostics.diagnostic import Diagnostic, Note
 from netc.diagnostics.habits import method_habit
 from netc.diagnostics.source import Span
+from netc.diagnostics.wording import bytes_in_words
 
 
 def wrong_operands(span: Span, operator: str, left: str, right: str | None) -> Diagnostic:
@@ -166,6 +167,11 @@ def empty_axis(span: Span, layer: str, shape: str, axis: int, notes: tuple[Note,
     return Diagnostic(
         "E0406", f"{layer}: the result {shape} would have nothing along axis {axis}", span, notes
     )
+
+
+def too_many_parameters(span: Span, net: str, count: int) -> Diagnostic:
+    message = f"the parameters of `{net}` are {count:,} numbers ({bytes_in_words(4 * count)}); all must be below 2^40"
+    return Diagnostic("E0407", message, span)
 
 
 def tensor_too_large(span: Span, shape: str, notes: tuple[Note, ...] = ()) -> Diagnostic:

@@ -7,7 +7,7 @@ from itertools import islice
 
 from netc.diagnostics.diagnostic import Diagnostic, Note
 from netc.diagnostics.source import Span
-from netc.diagnostics.wording import nearest
+from netc.diagnostics.wording import bytes_in_words, nearest
 
 SHOWN = 20  # names a report lists before it only counts
 COMPARED = 1000  # names among which the nearest is sought, as a file may hold any number
@@ -70,6 +70,17 @@ def not_ours(path: str) -> Diagnostic:
 
 def cannot_write(path: str, why: str) -> Diagnostic:
     return Diagnostic("E0708", f"{path} cannot be written: {why}", help="nothing was changed")
+
+
+def no_room(path: str, needed: int, free: int) -> Diagnostic:
+    why = f"the files take {bytes_in_words(needed)}, and {bytes_in_words(free)} are free"
+    return Diagnostic("E0708", f"{path} cannot be written: {why}", help="choose another folder with -o")
+
+
+def no_memory(path: str, needed: int, there: int) -> Diagnostic:
+    why = f"that takes {bytes_in_words(needed)} of memory, and the machine has {bytes_in_words(there)}"
+    return Diagnostic("E0708", f"{path} cannot be written: {why}",
+                      help="`netc check` and `netc show` allocate nothing, however large the net is")
 
 
 def provider_missing(name: str, available: Iterable[str]) -> Diagnostic:

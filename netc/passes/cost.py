@@ -52,15 +52,18 @@ def cost(net: Net) -> Cost:
     return Cost(tuple(rows), total, macs, flops)
 
 
-def count_parameters(own: Iterable[Param], body: Sequence[Step], given: Mapping[str, AnyDim]) -> int:
-    """The trainable numbers of a block's instance whose sizes are `given`."""
-    total = sum(_numel(tuple(substitute(d, given) for d in p.type.shape)) for p in own if p.trainable and p.owned)
+def count_parameters(
+    own: Iterable[Param], body: Sequence[Step], given: Mapping[str, AnyDim], buffers: bool = False
+) -> int:
+    """The trainable numbers of a block's instance whose sizes are `given`; with `buffers`, those, too."""
+    counted = (p for p in own if p.owned and (p.trainable or buffers))
+    total = sum(_numel(tuple(substitute(d, given) for d in p.type.shape)) for p in counted)
     seen: set[Path] = set()
     for step in body:
         if isinstance(step, Call) and step.path not in seen:
             seen.add(step.path)
             sizes = {k: substitute(d, given) for k, d in step.sizes.items()}
-            total += count_parameters(step.block.params, step.block.body, sizes)
+            total += count_parameters(step.block.params, step.block.body, sizes, buffers)
     return total
 
 

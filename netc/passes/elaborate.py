@@ -12,6 +12,8 @@ from netc.dims import AnyDim, Learn, Prover, Unwieldy, proving, size
 from netc.ir.module import Constraint, Net, Type
 from netc.ir.verify import verify_net
 from netc.ops.contract import OPS
+from netc.passes.cost import count_parameters
+from netc.passes.elaboration.apply import ELEMENTS
 from netc.passes.elaboration.calls import checked, with_defaults
 from netc.passes.elaboration.evaluate import preset
 from netc.passes.elaboration.frame import Frame, Session
@@ -103,6 +105,8 @@ def _elaborate(program: Program, name: str, settings: dict[str, Any], session: S
         return None
     arguments = {k: arguments[k] for k in known}
     block = finish(frame, arguments, {n: size(n, session.multiples.get(n, 1)) for n in free})
+    if (total := count_parameters(block.params, block.body, {}, buffers=True)) >= ELEMENTS:
+        raise Refused(wording_shapes.too_many_parameters(definition.tree.name.span, definition.name, total))
     block = replace(block, doc=block.doc or program.doc)
     constraints = tuple(learnt[n] for n in free if n in learnt)
     net = Net(name, block, tuple(frame.targets), tuple(frame.losses), tuple(frame.metrics), constraints, tuple(free))
