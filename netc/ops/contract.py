@@ -244,7 +244,8 @@ def register(name: str) -> Callable[[type[T]], type[T]]:
     """Enters an op under the `name` that the language gives it."""
 
     def enter(cls: type[T]) -> type[T]:
-        made = dataclass(frozen=True)(cls)
+        # without attributes of its own, a class inherits all that dataclass would write for it
+        made = dataclass(frozen=True)(cls) if cls.__dict__.get("__annotations__") else cls
         made.name = name
         made.short = made.short or name
         for spelling in (name, *made.aliases):
