@@ -5,9 +5,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from emitted import RIGHT, ROOT, net_of  # noqa: E402  # after the path is set
+from emitted import RIGHT, ROOT, net_of  # after the path is set
 
-from netc.backends.to_torch import to_torch  # noqa: E402
+from netc.backends.to_torch import to_torch
 
 GOLDEN = ROOT / "tests" / "golden"
 EXAMPLES = ROOT / "examples"

@@ -36,7 +36,11 @@ def to_torch(net: Net) -> str:
     guard = _guards(net, classes.drafts[net.block].index)
     parts = []
     for made in classes.order:
-        lines = render_class(classes, made) if made is not top else render_class(classes, made, methods_of(net, guard), guard)
+        lines = (
+            render_class(classes, made)
+            if made is not top
+            else render_class(classes, made, methods_of(net, guard), guard)
+        )
         parts.append("\n".join(lines))
     body = "\n\n\n".join(parts)
     text = "\n".join([*_header(body), "", "", body, ""])
@@ -55,14 +59,19 @@ def _header(body: str) -> list[str]:
 
 def _guards(net: Net, index: Mapping[Value, int]) -> Sequence[str]:
     """Lines that refuse an input whose free sizes do not meet what was proved to be needed."""
-    lines = []
+    lines: list[str] = []
     for constraint in net.constraints:
-        value, axis = next((v, i) for v in net.block.inputs for i, d in enumerate(v.type.shape) if is_size(d, constraint.name))
-        read, name = f"{marker(index[value])}.shape[{axis}]", constraint.name
+        name, shapes = constraint.name, ((v, v.type.shape) for v in net.block.inputs)
+        value, axis = next((v, i) for v, shape in shapes for i, d in enumerate(shape) if is_size(d, name))
+        read = f"{marker(index[value])}.shape[{axis}]"
         if constraint.multiple > 1:
-            lines += [f"if {read} % {constraint.multiple}:",
-                      f'{STEP}raise ValueError(f"{name} must be a multiple of {constraint.multiple}, not {{{read}}}")']  # fmt: skip
+            wanted = f"a multiple of {constraint.multiple}"
+            lines += _guard(f"{read} % {constraint.multiple}", name, wanted, read)
         if constraint.minimum > constraint.multiple:
-            lines += [f"if {read} < {constraint.minimum}:",
-                      f'{STEP}raise ValueError(f"{name} must be at least {constraint.minimum}, not {{{read}}}")']  # fmt: skip
+            wanted = f"at least {constraint.minimum}"
+            lines += _guard(f"{read} < {constraint.minimum}", name, wanted, read)
     return [STEP * 2 + line for line in lines]
+
+
+def _guard(condition: str, name: str, wanted: str, read: str) -> list[str]:
+    return [f"if {condition}:", f'{STEP}raise ValueError(f"{name} must be {wanted}, not {{{read}}}")']

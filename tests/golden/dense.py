@@ -45,7 +45,7 @@ class Dense(nn.Module):
 
     def loss(self, image: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss and the metrics by name."""
-        logits, output = self(image)
+        logits, _ = self(image)
         loss = F.cross_entropy(
             logits, mask, weight=logits.new_tensor((0.2, 1.0, 2.0)), ignore_index=255
         )

@@ -6,7 +6,9 @@ from torch import Tensor, nn
 
 
 class Bottleneck(nn.Module):
-    """A 3x3 convolution between two 1x1 ones that reduce the channels and restore them, fourfold."""
+    """A 3x3 convolution between two 1x1 ones that reduce the channels and restore them,
+    fourfold.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -25,7 +27,9 @@ class Bottleneck(nn.Module):
 
 
 class BottleneckDownsample(nn.Module):
-    """A 3x3 convolution between two 1x1 ones that reduce the channels and restore them, fourfold."""
+    """A 3x3 convolution between two 1x1 ones that reduce the channels and restore them,
+    fourfold.
+    """
 
     def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Explains what differs between the instances of a class by constructor arguments, and adds those it needs."""
+"""Explains what differs between the instances of a class by arguments, and adds those it needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from netc.backends.torch_source.classes import Argument, Class, Classes, Member
 from netc.backends.torch_source.draft import Child, value_for
 from netc.backends.torch_source.literal import IMPORTED, dimension, literal
-from netc.dims import Dim, names, size
+from netc.dims import Dim, size
 from netc.ir.module import Block
 
 Column = tuple[Any, ...]
@@ -23,7 +23,7 @@ def marked(name: str) -> str:
 
 
 class Explainer:
-    """Writes holes of one class. inside: in a method other than the constructor, where sizes are variables."""
+    """Writes holes of one class. inside: in a method other than __init__, where sizes are variables."""
 
     def __init__(self, classes: Classes, made: Class, inside: bool = False) -> None:
         self.classes, self.made, self.inside = classes, made, inside
@@ -89,7 +89,7 @@ class Explainer:
         return found or marked(self._new(values, self._size_name(wanted, name), wanted, wanted).name)
 
     def _size_name(self, wanted: str, name: str) -> str:
-        """What torch calls a size that comes in: that of a layer which says where it comes from, if there is one."""
+        """What torch calls a size that comes in, by preference as one that comes in (in_channels)."""
         called = [
             hole.name
             for code in _constructors(self.classes.drafts[self.made.block].children)
@@ -102,7 +102,12 @@ class Explainer:
 
     def known(self, values: Column, name: str = "") -> str | None:
         """An expression on arguments and parameters that has these values."""
-        return self._equal(values, name) or self._multiple(values) or self._related(values) or self._product(values)
+        return (
+            self._equal(values, name)
+            or self._multiple(values)
+            or self._related(values)
+            or self._product(values)
+        )
 
     def _equal(self, values: Column, name: str) -> str | None:
         fitting = [a for a in self._all() if _same(a.column, values)]
@@ -111,8 +116,12 @@ class Explainer:
 
     def _multiple(self, values: Column) -> str | None:
         for argument, held in self._numbers(values):
-            if held[0] and values[0] % held[0] == 0 and (factor := values[0] // held[0]) > 1 and \
-                    all(v == factor * h for v, h in zip(values, held, strict=True)):
+            if (
+                held[0]
+                and values[0] % held[0] == 0
+                and (factor := values[0] // held[0]) > 1
+                and all(v == factor * h for v, h in zip(values, held, strict=True))
+            ):
                 return f"{factor} * {self._use(argument)}"
         return None
 
@@ -162,7 +171,9 @@ class Explainer:
         return marked(argument.name)
 
     def _new(self, values: Column, name: str, owner: str, of: str | None = None) -> Argument:
-        taken = {a.name for a in self.made.arguments} | {safe(self.classes, p) for p in self.made.block.parameters}
+        taken = {a.name for a in self.made.arguments} | {
+            safe(self.classes, p) for p in self.made.block.parameters
+        }
         name = safe(self.classes, name)
         if name in taken:
             name = f"{owner}_{name}" if owner.isidentifier() else f"{name}_2"
@@ -179,8 +190,11 @@ class Explainer:
         if argument.parameter is None:
             position = sum(a.parameter is None for a in held)
         else:
-            while position and (before := held[position - 1].parameter) is not None and \
-                    order.index(before) > order.index(argument.parameter):
+            while (
+                position
+                and (before := held[position - 1].parameter) is not None
+                and order.index(before) > order.index(argument.parameter)
+            ):
                 position -= 1
         held.insert(position, argument)
         return argument

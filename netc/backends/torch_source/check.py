@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from netc.backends.torch_source.allowed import BASES, BUILTINS, IMPORTS, METHODS, NODES, SELF, TORCH
+from netc.backends.torch_source.allowed import BASES, BUILTINS, CALLED, IMPORTS, METHODS, NODES, SELF, TORCH
 from netc.passes.elaboration.naming import MODULE
 
 START = re.compile(r"# -\*- coding: utf-8 -\*-\n# Written by netc [\w.+]+\.\n")
@@ -51,21 +51,27 @@ def _class(made: ast.ClassDef, classes: set[str]) -> None:
 
 
 def _is_docstring(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def _method(made: ast.FunctionDef, classes: set[str]) -> None:
     named = made.name in ("__init__", "forward", "loss", "_trunk", "_trunk_")
     _require(sum(isinstance(n, ast.FunctionDef) for n in ast.walk(made)) == 1, "a function in a method")
-    plain = not made.decorator_list and not made.args.vararg and not made.args.kwarg and not made.args.kwonlyargs
+    plain = (
+        not made.decorator_list and not made.args.vararg and not made.args.kwarg and not made.args.kwonlyargs
+    )
     _require(named and plain, f"the head of {made.name}")
     names = {a.arg for a in made.args.args}
     names |= {n.id for n in ast.walk(made) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     _require(not names & (MODULES | classes), f"a variable of {made.name}")
     _require(not names & BUILTINS, f"a variable of {made.name}")
-    callable_names = (BUILTINS | classes | {"self", "OrderedDict"}) - {"int", "float", "bool", "str", "tuple", "dict"}
+    callable_names = {*CALLED, *classes}
     for node in ast.walk(made):
-        _node(node, names | MODULES | BUILTINS | classes, callable_names)
+        _node(node, {*names, *MODULES, *BUILTINS, *classes}, callable_names)
 
 
 def _node(node: ast.AST, known: set[str], callable_names: set[str]) -> None:
@@ -81,6 +87,8 @@ def _node(node: ast.AST, known: set[str], callable_names: set[str]) -> None:
         _require(ast.unparse(node).startswith("raise ValueError("), ast.unparse(node)[:80])
     elif isinstance(node, ast.Import | ast.ImportFrom | ast.ClassDef):
         _require(False, "a definition in a method")
+    elif isinstance(node, ast.Constant):
+        _require(isinstance(node.value, str | int | float | None), f"the constant {node.value!r}")
     elif isinstance(node, ast.FormattedValue):
         _require(node.conversion == -1 and node.format_spec is None, "a format")
 
@@ -109,7 +117,9 @@ def _attribute(node: ast.Attribute) -> None:
         _require(all(n in METHODS or _is_child(n) for n in names[1:]), what)
     else:
         started = isinstance(node.value, ast.Call) and ast.unparse(node) == "super().__init__"
-        method = node.attr in METHODS or (isinstance(node.value, ast.Call | ast.Subscript) and _is_child(node.attr) and _of_self(node))
+        method = node.attr in METHODS or (
+            isinstance(node.value, ast.Call | ast.Subscript) and _is_child(node.attr) and _of_self(node)
+        )
         _require(root not in MODULES and (started or method), what)
 
 
@@ -139,7 +149,10 @@ def _is_public(root: str, names: list[str]) -> bool:
 def _call(node: ast.Call, callable_names: set[str]) -> None:
     _require(all(k.arg is not None for k in node.keywords), "** in a call")
     if any(isinstance(a, ast.Starred) for a in node.args):
-        _require(all(not isinstance(a, ast.Starred) or isinstance(a.value, ast.GeneratorExp) for a in node.args), "* in a call")
+        _require(
+            all(not isinstance(a, ast.Starred) or isinstance(a.value, ast.GeneratorExp) for a in node.args),
+            "* in a call",
+        )
     if isinstance(node.func, ast.Name):
         _require(node.func.id in callable_names, f"a call of {node.func.id}")
         if node.func.id == "getattr":
@@ -152,5 +165,7 @@ def _call(node: ast.Call, callable_names: set[str]) -> None:
 
 def _getattr(node: ast.Call) -> None:
     name = node.args[1].value if len(node.args) == 2 and isinstance(node.args[1], ast.Constant) else None
-    fits = isinstance(name, str) and PATH.match(name) is not None and _is_child(name) and _of_self(node.args[0])
+    fits = (
+        isinstance(name, str) and PATH.match(name) is not None and _is_child(name) and _of_self(node.args[0])
+    )
     _require(fits and not node.keywords, ast.unparse(node)[:80])

@@ -40,7 +40,9 @@ def child_lines(writer: Writer) -> list[str]:
     lines: list[str] = []
     for name, module in writer.draft.children.items():
         text = module_text(writer, (name,), module)
-        lines += _lines(f"self.{name} = {text}" if name.isidentifier() else f'self.add_module("{name}", {text})')
+        lines += _lines(
+            f"self.{name} = {text}" if name.isidentifier() else f'self.add_module("{name}", {text})'
+        )
     return lines
 
 
@@ -52,9 +54,16 @@ def sequential_lines(writer: Writer) -> list[str] | None:
     """The constructor of a class that only chains children named 0, 1, 2, ...: an nn.Sequential."""
     block = writer.made.block
     numbers = [(str(i),) for i in range(len(block.body))]
-    if not any(s.path == ("0",) for s in block.body) or [s.path or n for s, n in zip(block.body, numbers, strict=True)] != numbers:
+    if (
+        not any(s.path == ("0",) for s in block.body)
+        or [s.path or n for s, n in zip(block.body, numbers, strict=True)] != numbers
+    ):
         return None
-    if len(block.inputs) != 1 or block.outputs != block.body[-1].outputs or block.body[0].inputs != block.inputs:
+    if (
+        len(block.inputs) != 1
+        or block.outputs != block.body[-1].outputs
+        or block.body[0].inputs != block.inputs
+    ):
         return None
     reads = Counter(v for step in block.body for v in operands(step))
     if not is_chain(block.body, reads) or any(_numbered(block, i) is None for i in range(len(block.body))):
@@ -84,8 +93,7 @@ def module_text(writer: Writer, path: Path, module: Module) -> str:
     if module.code is not None:
         return writer.in_constructor(lambda b: find(writer, b, path).code, path[-1])  # type: ignore[arg-type,return-value]
     inner = {name: module_text(writer, (*path, name), child) for name, child in module.children.items()}
-    numbered = list(inner) == [str(i) for i in range(len(inner))]
-    if numbered:
+    if module.numbered:
         items = ", ".join(_repeats(list(inner.values())))
         return f"nn.Sequential({items})" if module.sequential else f"nn.ModuleList([{items}])"
     if module.sequential:
@@ -126,7 +134,9 @@ def _call_text(writer: Writer, locate: Callable[[Block], Call], owner: str) -> s
     parts = []
     for i, argument in enumerate(callee.arguments):
         held = tuple(Child(call, i) for call in calls)
-        if argument.name in defaulted and all(is_default(v, defaulted[argument.name]) for v in explainer.column(held)):
+        if argument.name in defaulted and all(
+            is_default(v, defaulted[argument.name]) for v in explainer.column(held)
+        ):
             continue
         text = ARGUMENT.sub(r"\1", explainer.text(held, argument.name, owner))
         parts.append(f"{argument.name}={text}" if argument.name in defaulted else text)

@@ -1,4 +1,4 @@
-"""Groups blocks of equal structure into classes: what differs between their instances is left to arguments."""
+"""Groups blocks of equal structure into classes; what differs in their instances is left to arguments."""
 
 from __future__ import annotations
 
@@ -119,7 +119,8 @@ def _signature(block: Block, classes: Classes, givens: Sequence[Given], top: boo
     for step in block.body:
         code = made.lines.get(step)
         lines.append((
-            step.path, tuple(made.index[v] for v in step.inputs), tuple((made.index[v], v.hint) for v in step.outputs),
+            step.path, tuple(made.index[v] for v in step.inputs),
+            tuple((made.index[v], v.hint) for v in step.outputs),
             _masked(code, givens) if code is not None else None,
         ))  # fmt: skip
     raws = tuple((name, p.init.kind, p.type.dtype, len(p.type.shape)) for name, p in made.raws.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from netc.dims import AnyDim, Dim, substitute
@@ -45,6 +46,11 @@ class Module:
     call: Call | None = None
     children: dict[str, Module] = field(default_factory=dict)
     sequential: bool = False
+
+    @cached_property
+    def numbered(self) -> bool:
+        """Whether the children are named 0, 1, 2, ..."""
+        return all(name == str(i) for i, name in enumerate(self.children))
 
 
 def marker(index: int) -> str:
@@ -88,7 +94,9 @@ def expression(step: Node, index: Mapping[Value, int]) -> Code:
     for value in operands(step):
         text = marker(index[value])
         if isinstance(value, Constant):
-            text = f"0{text}"  # an op spells a number otherwise than a tensor, and tells it by its first digit
+            text = (
+                f"0{text}"  # an op spells a number otherwise than a tensor, and tells it by its first digit
+            )
             constants[text] = value
         given.append(Operand.of(text, value.type.shape, value.type.dtype))
     return literals(step.op.torch(*given), constants)
@@ -134,7 +142,9 @@ FILLS = {"zeros": "zeros", "ones": "ones", "constant": "full", "normal": "empty"
 def raw_fill(name: str, init: Init) -> Code | None:
     """The statement that draws a raw parameter, where its constructor does not."""
     if init.kind == "normal":
-        return call("nn.init.normal_", f"self.{name}", Keyword("mean", init.a, 0.0), Keyword("std", init.b, 1.0))
+        return call(
+            "nn.init.normal_", f"self.{name}", Keyword("mean", init.a, 0.0), Keyword("std", init.b, 1.0)
+        )
     if init.kind == "uniform":
         return call("nn.init.uniform_", f"self.{name}", Hole(init.a, "low"), Hole(init.b, "high"))
     return None
@@ -157,7 +167,7 @@ def value_for(held: Any, given: Given) -> Any:
 
 
 def tree_of(block: Block, kept: Collection[Value] = ()) -> dict[str, Module]:
-    """The children of a block's class by name; containers hold theirs. `kept`: values read beside the outputs."""
+    """The children of a block's class by name; containers hold theirs. kept: values that losses read."""
     roots: dict[str, Module] = {}
     within: dict[Path, list[int]] = defaultdict(list)
     for i, step in enumerate(block.body):

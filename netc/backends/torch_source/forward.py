@@ -88,7 +88,10 @@ def forward_body(
     units.append(Unit(text, tuple(outputs), ()))
     last = {v: i for i, unit in enumerate(units) for v in unit.operands}
     sizes = frozenset(variable(name) for name in block.sizes if "." not in name)
-    uses, user = Counter(v for unit in units for v in unit.operands), {v: u for u in units for v in u.operands}
+    uses, user = (
+        Counter(v for unit in units for v in unit.operands),
+        {v: u for u in units for v in u.operands},
+    )
     lines = Lines(writer, Variables(last, RESERVED | sizes), uses, user, _ends(units, uses, user))
     for value in inputs:
         lines.variables.bind(value, -1, [value.hint or "x"])
@@ -114,7 +117,9 @@ def _summed(writer: Writer, units: list[Unit], losses: Sequence[Value]) -> Value
     return total
 
 
-def _ends(units: Sequence[Unit], uses: Mapping[Value, int], user: Mapping[Value, Unit]) -> Mapping[Value, Value]:
+def _ends(
+    units: Sequence[Unit], uses: Mapping[Value, int], user: Mapping[Value, Unit]
+) -> Mapping[Value, Value]:
     """For each value that is on the way to another of its name, and to nothing else, the last of these."""
     ends: dict[Value, Value] = {}
     for unit in reversed(units):
@@ -219,7 +224,7 @@ def _assign(lines: Lines, unit: Unit, text: str, now: int) -> None:
 
 
 def _names(lines: Lines, unit: Unit, value: Value) -> list[str]:
-    """What a value may be called, best first: by the spec; by the child that makes it; x on the way to something."""
+    """What a value may be called, best first: by the spec, by the child that makes it, x on the way."""
     user = lines.user.get(value)
     end = lines.ends.get(value, value)
     hint = value.hint or "x"
@@ -271,8 +276,11 @@ def _bracketed(unit: Unit, match: re.Match[str], binding: int) -> bool:
     if after in (".", "["):
         return binding < ATOM
     if not unit.operator:
-        return binding < ATOM and re.search(r"[-+*/@=<>] ?$", unit.code[: match.start()]) is not None \
+        return (
+            binding < ATOM
+            and re.search(r"[-+*/@=<>] ?$", unit.code[: match.start()]) is not None
             and not unit.code[: match.start()].endswith("=")
+        )
     outer = BINDING.get(unit.operator, 1)
     left = match.start() == 0
     return binding <= outer if outer in (1, 8) or not left else binding < outer
@@ -297,5 +305,3 @@ def _sizes(block: Block, names: Mapping[Value, str], lines: Sequence[str]) -> li
 def is_size(dim: AnyDim, name: str) -> bool:
     """Whether a dimension is the named size itself."""
     return not isinstance(dim, int) and str(dim) == name and str(size(name)) == name
-
-

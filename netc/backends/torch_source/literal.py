@@ -95,10 +95,18 @@ def _factor(text: str) -> str:
 
 def docstring(text: str, indent: str) -> str:
     """A docstring as source lines; text that triple quotes could not hold safely is printed by repr."""
-    safe = all(c.isprintable() or c == "\n" for c in text) and "\\" not in text and '"""' not in text \
+    safe = (
+        all(c.isprintable() or c == "\n" for c in text)
+        and "\\" not in text
+        and '"""' not in text
         and not text.endswith('"')
+    )
     if safe:
-        lines = [line for paragraph in text.split("\n\n") for line in (*_paragraph(paragraph, len(indent)), "")][:-1]
+        lines = [
+            line
+            for paragraph in text.split("\n\n")
+            for line in (*_paragraph(paragraph, len(indent), "\n\n" not in text), "")
+        ][:-1]
         body = f"\n{indent}".join(lines)
         made = f'"""{body}"""' if len(lines) == 1 else f'"""{body}\n{indent}"""'
         made = "\n".join(line.rstrip() for line in made.split("\n"))
@@ -107,10 +115,12 @@ def docstring(text: str, indent: str) -> str:
     return repr(text)
 
 
-def _paragraph(text: str, indent: int) -> list[str]:
+def _paragraph(text: str, indent: int, alone: bool) -> list[str]:
     """The lines of a paragraph; prose with a line that became too long is filled anew."""
     lines = [line.strip() for line in text.split("\n")]
-    long = any(len(line) + indent + 3 > WIDTH for line in lines)
+    quotes = 6 if alone else 3
+    long = any(len(line) + indent + quotes > WIDTH for line in lines)
     if not long or any(re.match(r"\W", line) for line in lines if not line.startswith(("`", '"', "("))):
         return lines
-    return textwrap.wrap(" ".join(lines), WIDTH - indent - 3, break_long_words=False, break_on_hyphens=False)
+    width = WIDTH - indent - quotes
+    return textwrap.wrap(" ".join(lines), width, break_long_words=False, break_on_hyphens=False)

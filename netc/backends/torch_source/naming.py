@@ -1,4 +1,4 @@
-"""Names the classes and puts them in order: the plainest of a block's variants first, callees before callers."""
+"""Names the classes and orders them: callees first, and of a block's variants the plainest."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ def _free(name: str, taken: frozenset[str] | set[str]) -> str:
 def _number(variants: list[Class]) -> str:
     """The parameter whose whole number tells the variants apart, each having one."""
     for name in variants[0].block.parameters:
-        values = [{m.block.parameters[name] for m in c.members if type(m.block.parameters[name]) is int} for c in variants]
+        values = [
+            {m.block.parameters[name] for m in c.members if type(m.block.parameters[name]) is int}
+            for c in variants
+        ]
         if all(len(v) == 1 and min(v) >= 0 for v in values) and len(set.union(*values)) == len(variants):
             return name
     return ""

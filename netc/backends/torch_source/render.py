@@ -69,7 +69,9 @@ class Writer:
                 continue
             held = tuple(code.pieces[i].value for code in codes)  # type: ignore[union-attr]  # alike in structure
             if isinstance(piece, Keyword):
-                if piece.default is not ... and all(is_default(v, piece.default) for v in explainer.column(held)):
+                if piece.default is not ... and all(
+                    is_default(v, piece.default) for v in explainer.column(held)
+                ):
                     continue
                 out += "" if out.endswith("(") else ", "
                 out += f"{piece.name}="
@@ -132,7 +134,7 @@ def render_class(
     extra: Callable[[Writer, Body], list[str]] | None = None,
     guard: Sequence[str] = (),
 ) -> list[str]:
-    """The lines of a class. extra: what makes its methods from forward's. guard: the lines that open forward."""
+    """The lines of a class. extra: what makes its methods from forward's lines. guard: what opens forward."""
     writer = Writer(classes, made)
     block = made.block
     if (plain := sequential_lines(writer)) is not None and extra is None:
@@ -141,7 +143,10 @@ def render_class(
     body = forward_body(writer, block.body, block.outputs, guard)
     made_children, lines = roll(children, [line.removeprefix(STEP * 2) for line in body.lines])
     if is_sequential(made_children, lines) and extra is None and not writer.stored:
-        return [*_head(writer, "nn.Sequential"), *_constructor(writer, ["super().__init__()", *made_children])]
+        return [
+            *_head(writer, "nn.Sequential"),
+            *_constructor(writer, ["super().__init__()", *made_children]),
+        ]
     rolled = Body(body.inputs, tuple(STEP * 2 + line for line in lines))
     methods = extra(writer, rolled) if extra else ["", *forward_method(writer, rolled)]
     stored = [f"self.{writer.attribute(name)} = {name}" for name in writer.stored]
@@ -185,7 +190,9 @@ def _type(argument: Argument) -> str:
     kinds = {type(v).__name__ for v in argument.column}
     if kinds == {"int", "float"}:
         return "float"
-    return " | ".join("None" if k == "NoneType" else k for k in sorted(kinds, key=lambda k: (k == "NoneType", k)))
+    return " | ".join(
+        "None" if k == "NoneType" else k for k in sorted(kinds, key=lambda k: (k == "NoneType", k))
+    )
 
 
 def forward_method(writer: Writer, body: Body) -> list[str]:

@@ -31,15 +31,22 @@ def roll(children: Sequence[str], lines: Sequence[str]) -> tuple[list[str], list
     both = [k for k in made if k in used]
     if not both:
         return list(children), list(lines)
-    return (_replaced(children, [made[k] for k in both], _constructed),
-            _replaced(forward, [used[k] for k in both], _called))
+    return (
+        _replaced(children, [made[k] for k in both], _constructed),
+        _replaced(forward, [used[k] for k in both], _called),
+    )
 
 
 def is_sequential(children: Sequence[str], lines: Sequence[str]) -> bool:
     """Whether rolled lines only pass one value through all the children in order, as nn.Sequential does."""
-    return len(children) == 2 and len(lines) == 3 and children[0] == lines[0] and children[0].startswith("for ") \
-        and re.fullmatch(r"    (\w+) = self\.get_submodule\([^()]*\)\(\1\)(  # .*)?", lines[1]) is not None \
+    return (
+        len(children) == 2
+        and len(lines) == 3
+        and children[0] == lines[0]
+        and children[0].startswith("for ")
+        and re.fullmatch(r"    (\w+) = self\.get_submodule\([^()]*\)\(\1\)(  # .*)?", lines[1]) is not None
         and lines[2].split("  # ")[0] == f"return {lines[1].split()[0]}"
+    )
 
 
 def _returned_last(lines: Sequence[str]) -> list[str]:
@@ -59,7 +66,9 @@ def _runs(lines: Sequence[str], least: int = LEAST) -> list[Run]:
     start = 0
     while start < len(lines):
         stop, steps = start + 1, None
-        while stop < len(lines) and (found := _steps(parsed[stop - 1], parsed[stop])) and steps in (None, found):
+        while (
+            stop < len(lines) and (found := _steps(parsed[stop - 1], parsed[stop])) and steps in (None, found)
+        ):
             stop, steps = stop + 1, found
         first = parsed[start]
         if first is not None and steps is not None and stop - start >= least:
@@ -81,7 +90,12 @@ class Parsed:
 def _parsed(line: str) -> Parsed | None:
     """None for a line that is no statement of its own about one numbered child."""
     children = list(CHILD.finditer(line))
-    if len(children) != 1 or line.startswith((" ", "for ", "return")) or '"' in line or re.search(r"\bi\b", line):
+    if (
+        len(children) != 1
+        or line.startswith((" ", "for ", "return"))
+        or '"' in line
+        or re.search(r"\bi\b", line)
+    ):
         return None
     child = children[0]
     spans = sorted({m.span() for m in NUMBER.finditer(line)} | {child.span(2)})
@@ -92,7 +106,7 @@ def _parsed(line: str) -> Parsed | None:
 
 
 def _steps(before: Parsed | None, after: Parsed | None) -> tuple[int, ...] | None:
-    """By how much each number grows from a line to the next, where they are alike and the child's grows by one."""
+    """By how much each number grows from a line to the next, the child's by one; None where they differ."""
     if before is None or after is None or before.pieces != after.pieces or before.which != after.which:
         return None
     steps = tuple(b - a for a, b in zip(before.numbers, after.numbers, strict=True))

@@ -89,13 +89,11 @@ def _quotient(made: Class, held: Sequence[AnyDim], values: Sequence[AnyDim]) -> 
     """A size over an argument, such as a stride that differs between members: H//stride."""
     wanted = set.intersection(*(names(h) for h in held))
     for name in sorted(wanted):
-        above = [m.given.get(name) for m in made.members]
+        above = [m.given[name] for m in made.members]
         for argument in made.arguments:
             if any(type(k) is not int or k < 1 for k in argument.column):
                 continue
             pairs = list(zip(values, above, argument.column, strict=True))
-            if any(h is None for h in above):
-                continue
             if all(v == h // k for v, h, k in pairs):
                 return f"{name}//{argument.name}"
             if all(v == ceil_divide(h, k) for v, h, k in pairs):
@@ -114,5 +112,3 @@ def _sum(made: Class, held: Sequence[AnyDim], operands: Sequence[Sequence[Shape]
         return None
     texts = [_axis(made, column) for column in columns]
     return None if None in texts else " + ".join(t for t in texts if t)
-
-

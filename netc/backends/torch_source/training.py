@@ -65,10 +65,16 @@ def _loss(writer: Writer, net: Net, shared: Sequence[Value], first: str) -> list
     block = net.block
     wanted = (*net.losses, *(v for _, v in net.metrics))
     inputs = (*block.inputs, *net.targets)
-    known = _names(shared, inputs)
+    inside = {v for step in needed(block.body, block.outputs) for v in step.outputs}
+    read = {v for s in needed(block.body, wanted, inside) for v in s.inputs} | set(wanted)
+    known = _names([v for v in shared if v in read], inputs)
     metrics = ", ".join(f'"{name}": {writer.mark(v)}' for name, v in net.metrics)
     body = forward_body(writer, block.body, wanted, (), inputs, known, metrics, net.losses)
-    said = "The loss and the metrics by name." if len(net.losses) == 1 else "The sum of the losses, and the metrics by name."
+    said = (
+        "The loss and the metrics by name."
+        if len(net.losses) == 1
+        else "The sum of the losses, and the metrics by name."
+    )
     targets = ", ".join(known.get(v, "_") for v in shared)
     call = broken(f"{targets} = {first}({', '.join(body.inputs[: len(block.inputs)])})", INDENT)
     used = any(v in known for v in shared)

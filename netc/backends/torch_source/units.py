@@ -22,7 +22,8 @@ class Unit:
     """An expression over markers; without outputs it is what a method returns.
 
     operator: the one that it is made of, if any. large: it calls a block or a container.
-    child: the name of the child that it calls. heavy: a layer with a kernel or a matrix. steps: how many steps it does.
+    child: the name of the child that it calls. heavy: a layer with a kernel or a matrix.
+    steps: how many steps it does.
     """
 
     code: str
@@ -70,7 +71,9 @@ def _unpacking(writer: Writer, steps: Sequence[Step], at: int) -> Unit | None:
     mark = marker(writer.draft.index[source])
     outputs = tuple(v for s in run for v in s.outputs)
     named = len({v.hint for v in outputs} - {""}) == count == len(outputs)
-    if named and all(writer.in_forward(s) == f"{mark}[{i}]" for i, s in enumerate(run) if isinstance(s, Node)):
+    if named and all(
+        writer.in_forward(s) == f"{mark}[{i}]" for i, s in enumerate(run) if isinstance(s, Node)
+    ):
         return Unit(mark, first.inputs, outputs, steps=count)
     return None
 
@@ -102,14 +105,15 @@ def _container(children: Mapping[str, Module], path: Path) -> tuple[Path, int]:
 
 def access(children: Mapping[str, Module], path: Path) -> str:
     """The Python expression for what stands at `path`: attributes, and items of containers."""
-    text, level, container = "self", children, False
+    text, level = "self", children
+    within: Module | None = None
     for segment in path:
-        module = level.get(segment)
         if segment.isidentifier():
             text = f"{text}.{segment}"
-        elif container and module is not None and [*level] == [str(i) for i in range(len(level))]:
+        elif within is not None and within.children and within.numbered:
             text = f"{text}[{segment}]"
         else:
             text = f'getattr({text}, "{segment}")'
-        level, container = (module.children, bool(module.children)) if module is not None else ({}, False)
+        within = level.get(segment)
+        level = within.children if within is not None else {}
     return text

@@ -32,7 +32,7 @@ class Variables:
         self.held[name] = value
 
     def bind(self, value: Value, now: int, names: Iterable[str]) -> str:
-        """A variable for `value` at line `now`: the first of `names` that is free, else the last with a number."""
+        """A variable for `value` at line `now`: the first of `names` that is free, or the last numbered."""
         name = "x"
         for wanted in names:
             name = f"{wanted}_" if wanted in self.reserved else wanted
