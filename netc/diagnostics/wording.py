@@ -162,6 +162,11 @@ def unclosed_bracket(span: Span) -> Diagnostic:
     return Diagnostic("E0108", f"`{span.text}` is never closed", span)
 
 
+def name_of_python(span: Span) -> Diagnostic:
+    message = "a name may not begin with two underscores, as Python's own do"
+    return Diagnostic("E0109", message, span, help="take another name")
+
+
 def name_too_long(span: Span, limit: int) -> Diagnostic:
     return Diagnostic("E0109", f"a name may have at most {limit} characters", span)
 

@@ -172,6 +172,17 @@ def reserved_name(span: Span, name: str, what: str) -> Diagnostic:
     )
 
 
+def reserved_class(span: Span, name: str, role: str, what: str) -> Diagnostic:
+    message = f"`{name}` cannot name a {role}, which becomes a class: it is {what}"
+    return Diagnostic("E0504", message, span, help="take another name")
+
+
+def bad_metric(span: Span, name: str) -> Diagnostic:
+    shown = name if len(name) <= 40 else name[:37] + "..."
+    return Diagnostic("E0505", f"`{shown}` cannot name a metric", span,
+                      help="the name of a metric is made of letters, digits, spaces and `_.-/@%+`, at most 64")
+
+
 def bad_segment(span: Span, name: str) -> Diagnostic:
     shown = name if len(name) <= 40 else name[:37] + "..."
     return Diagnostic(

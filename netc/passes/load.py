@@ -12,6 +12,7 @@ from typing import Any
 from netc.diagnostics import Diagnostic, Refused, Source, Span, wording_names
 from netc.ops.contract import OPS
 from netc.passes.elaboration.calls import check_annotations
+from netc.passes.elaboration.naming import check_class
 from netc.passes.elaboration.numbers import HELPERS
 from netc.passes.elaboration.values import POISON, Alias, Definition, Function
 from netc.syntax import parse, tree
@@ -116,6 +117,8 @@ def _scope(reader: _Reader, file: tree.File, path: str, chain: tuple[str, ...]) 
 
 
 def _definition(item: tree.Function | tree.Block | tree.Preset, scope: Mapping[str, Any]) -> Any:
+    if not isinstance(item, tree.Function):
+        check_class(item.name.text, item.role if isinstance(item, tree.Block) else "net", item.name.span)
     if isinstance(item, tree.Preset):
         return Alias(item, scope)
     check_annotations(item.parameters)

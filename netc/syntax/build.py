@@ -52,6 +52,8 @@ class Build(Transformer[Token, tree.Tree]):
         span = self._of(token)
         if len(token) > NAME_LENGTH:
             raise Refused(wording.name_too_long(span, NAME_LENGTH))
+        if token.startswith("__"):
+            raise Refused(wording.name_of_python(span))
         return tree.Name(span, str(token))
 
     # -- items ------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 from typing import Any
@@ -54,6 +55,19 @@ PRIVATE = frozenset(
     "register_state_dict_hook replicate_for_data_parallel save_to_state_dict slow_forward "
     "state_dict_hooks state_dict_pre_hooks version wrapped_call_impl".split()
 )
+
+
+IMPORTED = frozenset({"torch", "nn", "F", "Tensor", "OrderedDict", "self"})
+
+
+def check_class(name: str, role: str, span: Span) -> None:
+    """Refuses a block or net whose class Python could not have, or that would hide what its module uses."""
+    if keyword.iskeyword(name):
+        raise Refused(wording_names.reserved_class(span, name, role, "a Python keyword"))
+    if hasattr(builtins, name):
+        raise Refused(wording_names.reserved_class(span, name, role, "a name of Python's own"))
+    if name in IMPORTED:
+        raise Refused(wording_names.reserved_class(span, name, role, "a name that the emitted module uses"))
 
 
 def claim(frame: Frame, path: Path, identity: object, made: Any, span: Span) -> bool:

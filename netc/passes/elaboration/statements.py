@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from netc.ir.module import Param, Type, Value
 from netc.ops.contract import FLOATS, OPERATORS, Init
 from netc.passes.elaboration import numbers
 from netc.passes.elaboration.apply import apply_op, check_known
-from netc.passes.elaboration.evaluate import each, evaluate
+from netc.passes.elaboration.evaluate import evaluate, label
 from netc.passes.elaboration.frame import WORK, Frame
 from netc.passes.elaboration.instantiate import check_dtype, dimension, enter
 from netc.passes.elaboration.naming import check_segment, claim
@@ -287,9 +288,9 @@ def _result(frame: Frame, statement: tree.Result) -> None:
     node = statement.value
     name = "loss"
     if statement.role == "metric":
-        name = node.label.span.text.strip('"') if isinstance(node, tree.Labelled) else _metric_name(node)
+        name = _labelled_metric(frame, node.label) if isinstance(node, tree.Labelled) else _metric_name(node)
         node = node.step if isinstance(node, tree.Labelled) else node
-    frame.hint = name
+    frame.hint = name if name.isidentifier() else ""
     found = evaluate(frame, node)
     if not isinstance(found, Value):
         raise frame.refuse(wording_shapes.not_a_tensor(node.span, statement.role, describe(found)))
@@ -301,6 +302,16 @@ def _result(frame: Frame, statement: tree.Result) -> None:
         if any(name == taken for taken, _ in frame.metrics):
             raise frame.refuse(wording_names.redefined(node.span, name, None, "the name of a metric"))
         frame.metrics.append((name, found))
+
+
+METRIC = re.compile(r"[A-Za-z0-9_ ./@%+-]{1,64}\Z")
+
+
+def _labelled_metric(frame: Frame, node: tree.Expression) -> str:
+    name = ".".join(label(frame, node))
+    if not METRIC.match(name):
+        raise frame.refuse(wording_names.bad_metric(node.span, name))
+    return name
 
 
 def _metric_name(node: tree.Expression) -> str:
