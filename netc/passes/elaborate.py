@@ -9,7 +9,7 @@ from typing import Any
 
 from netc.diagnostics import Diagnostic, Refused, Source, Span, wording_names, wording_shapes
 from netc.dims import AnyDim, Learn, Prover, Unwieldy, proving, size
-from netc.ir.module import Constraint, Net, Type
+from netc.ir.module import Block, Constraint, Net, Type, blocks
 from netc.ir.verify import verify_net
 from netc.ops.contract import OPS
 from netc.passes.cost import count_parameters
@@ -107,11 +107,23 @@ def _elaborate(program: Program, name: str, settings: dict[str, Any], session: S
     block = finish(frame, arguments, {n: size(n, session.multiples.get(n, 1)) for n in free})
     if (total := count_parameters(block.params, block.body, {}, buffers=True)) >= ELEMENTS:
         raise Refused(wording_shapes.too_many_parameters(definition.tree.name.span, definition.name, total))
+    _check_sizes(block)
     block = replace(block, doc=block.doc or program.doc)
     constraints = tuple(learnt[n] for n in free if n in learnt)
     net = Net(name, block, tuple(frame.targets), tuple(frame.losses), tuple(frame.metrics), constraints, tuple(free))
     verify_net(net)
     return net
+
+
+def _check_sizes(net: Block) -> None:
+    """Refuses a size of the name of a block: both would be names in the emitted module."""
+    every = list(blocks(net))
+    names = {b.name: b for b in every}
+    for block in every:
+        for name in block.sizes:
+            if name in names and block.span is not None:
+                what = f"the name of a {'net' if names[name] is net else 'block'}, and a size of `{block.name}`"
+                raise Refused(wording_names.redefined(block.span, name, None, what))
 
 
 def _layer(value: Any) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from netc.backends.torch_source.arguments import Explainer
+from netc.backends.torch_source.arguments import ARGUMENT, Explainer, defaults, is_default
 from netc.backends.torch_source.children import child_lines, raw_lines, sequential_lines
 from netc.backends.torch_source.classes import Argument, Class, Classes
 from netc.backends.torch_source.draft import Draft, marker
@@ -19,9 +19,7 @@ from netc.backends.torch_source.shapes import shape_text
 from netc.backends.torch_source.units import access
 from netc.ir.module import Block, Node, Param, Step, Value
 from netc.ops.code import Code, Keyword
-from netc.passes.elaboration.naming import MODULE
-
-ARGUMENT = re.compile("\x01(\\w+)\x01")
+from netc.passes.elaboration.naming import hides
 
 
 @dataclass
@@ -95,8 +93,10 @@ class Writer:
 
     def attribute(self, name: str) -> str:
         """The attribute in which an argument is kept; a child of that name comes first."""
-        taken = name in self.draft.children or name in self.draft.raws or name in MODULE
-        return f"{name}_" if taken else name
+        kept, others = name, {a.name for a in self.made.arguments} - {name}
+        while kept in self.draft.children or kept in self.draft.raws or kept in others or hides(kept):
+            kept += "_"
+        return kept
 
     def parameter(self, value: Value) -> str | None:
         """The expression for a parameter; None for other values."""
@@ -115,10 +115,6 @@ class Writer:
         if at is None:
             return [value.type.shape for _ in self.made.members]
         return [self.classes.drafts[m.block].values[at].type.shape for m in self.made.members]
-
-
-def is_default(value: Any, default: Any) -> bool:
-    return type(value) is type(default) and value == default
 
 
 def _operand(text: str, following: Sequence[Any]) -> str:
@@ -174,16 +170,6 @@ def _signature(made: Class) -> list[str]:
         f"{a.name}: {_type(a)}" + (f" = {literal(defaulted[a.name])}" if a.name in defaulted else "")
         for a in made.arguments
     ]
-
-
-def defaults(made: Class) -> Mapping[str, Any]:
-    """The arguments at the end of the list that have a default in the spec, and it."""
-    out: dict[str, Any] = {}
-    for argument in reversed(made.arguments):
-        if argument.parameter is None or argument.parameter not in made.block.defaults:
-            break
-        out[argument.name] = made.block.defaults[argument.parameter]
-    return out
 
 
 def _type(argument: Argument) -> str:

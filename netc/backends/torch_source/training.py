@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 from netc.backends.torch_source.forward import Body, forward_body
 from netc.backends.torch_source.layout import STEP, broken
-from netc.backends.torch_source.literal import docstring
+from netc.backends.torch_source.literal import docstring, variable
 from netc.backends.torch_source.render import Writer, forward_method, method_head, tensors
 from netc.backends.torch_source.variables import RESERVED
 from netc.ir.module import Net, Value
@@ -67,7 +67,7 @@ def _loss(writer: Writer, net: Net, shared: Sequence[Value], first: str) -> list
     inputs = (*block.inputs, *net.targets)
     inside = {v for step in needed(block.body, block.outputs) for v in step.outputs}
     read = {v for s in needed(block.body, wanted, inside) for v in s.inputs} | set(wanted)
-    known = _names([v for v in shared if v in read], inputs)
+    known = _names([v for v in shared if v in read], inputs, set(map(variable, block.sizes)))
     metrics = ", ".join(f'"{name}": {writer.mark(v)}' for name, v in net.metrics)
     body = forward_body(writer, block.body, wanted, (), inputs, known, metrics, net.losses)
     said = (
@@ -82,9 +82,9 @@ def _loss(writer: Writer, net: Net, shared: Sequence[Value], first: str) -> list
     return [*head, f"{INDENT}{docstring(said, INDENT)}", *(call if used else []), *body.lines]
 
 
-def _names(shared: Sequence[Value], inputs: Sequence[Value]) -> Mapping[Value, str]:
+def _names(shared: Sequence[Value], inputs: Sequence[Value], sizes: Set[str]) -> Mapping[Value, str]:
     """A variable for each value that is no input."""
-    taken = RESERVED | {v.hint for v in inputs}
+    taken = RESERVED | sizes | {v.hint for v in inputs}
     out: dict[Value, str] = {}
     for value in shared:
         base = name = value.hint or "output"

@@ -34,13 +34,18 @@ def snake_case(name: str) -> str:
     return name.lower()
 
 
+def hides(name: str) -> bool:
+    """Whether a child or an attribute of this name would hide one of torch.nn.Module."""
+    return name in MODULE or name.startswith("__") or (name.startswith("_") and name[1:] in PRIVATE)
+
+
 def check_segment(name: str, span: Span) -> None:
     """Refuses a name that PyTorch or Python could not keep."""
     if not SEGMENT.match(name):
         raise Refused(wording_names.bad_segment(span, name))
     if name.isdigit():
         return
-    if name in MODULE or name.startswith("__") or (name.startswith("_") and name[1:] in PRIVATE):
+    if hides(name):
         raise Refused(wording_names.reserved_name(span, name, "an attribute of torch.nn.Module"))
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
         raise Refused(wording_names.reserved_name(span, name, "a Python keyword"))
