@@ -46,7 +46,7 @@ class ResNetNarrow(nn.Module):
     """ResNets for 32x32 images (He, Zhang, Ren and Sun, "Deep residual learning for image
     recognition", 2015).
 
-    The recipe takes ResNetNarrow past 75 % on CIFAR-10 in three minutes on two cores; the wide
+    The recipe takes ResNetNarrow past 75 % on CIFAR-10 in some minutes on two cores; the wide
     nets want more epochs: `--set train.epochs=30`.
     """
 

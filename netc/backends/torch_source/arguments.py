@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from netc.backends.torch_source.classes import Argument, Class, Classes, Member
@@ -15,6 +16,9 @@ from netc.ir.module import Block
 Column = tuple[Any, ...]
 ENOUGH = 3  # as many different values that a sum or a quotient explains are no coincidence
 WORDS = frozenset("self super range getattr ValueError int float bool str tuple dict".split()) | IMPORTED
+
+
+ARGUMENT = re.compile("\x01(\\w+)\x01")
 
 
 def marked(name: str) -> str:
@@ -198,6 +202,20 @@ class Explainer:
                 position -= 1
         held.insert(position, argument)
         return argument
+
+
+def defaults(made: Class) -> Mapping[str, Any]:
+    """The arguments at the end of the list that have a default in the spec, and it."""
+    out: dict[str, Any] = {}
+    for argument in reversed(made.arguments):
+        if argument.parameter is None or argument.parameter not in made.block.defaults:
+            break
+        out[argument.name] = made.block.defaults[argument.parameter]
+    return out
+
+
+def is_default(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and value == default
 
 
 def safe(classes: Classes, name: str) -> str:

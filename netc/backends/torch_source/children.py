@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from netc.backends.torch_source.arguments import Explainer
+from netc.backends.torch_source.arguments import ARGUMENT, Explainer, defaults, is_default
 from netc.backends.torch_source.draft import Child, Module, constructor, is_chain, raw_fill, raw_parameter
 from netc.backends.torch_source.layout import STEP, broken
 from netc.ir.module import Block, Call, Path, operands
@@ -125,8 +125,6 @@ def find(writer: Writer, block: Block, path: Path) -> Module:
 
 def _call_text(writer: Writer, locate: Callable[[Block], Call], owner: str) -> str:
     """The construction of a called block's class with its arguments."""
-    from netc.backends.torch_source.render import ARGUMENT, defaults, is_default
-
     callee = writer.classes.of[locate(writer.made.block).block]
     defaulted = defaults(callee)
     explainer = Explainer(writer.classes, writer.made)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 
 from netc.backends.torch_source.forward import Body, forward_body
 from netc.backends.torch_source.layout import STEP, broken
-from netc.backends.torch_source.literal import docstring, variable
+from netc.backends.torch_source.literal import docstring, literal, variable
 from netc.backends.torch_source.render import Writer, forward_method, method_head, tensors
 from netc.backends.torch_source.variables import RESERVED
 from netc.ir.module import Net, Value
@@ -68,7 +68,7 @@ def _loss(writer: Writer, net: Net, shared: Sequence[Value], first: str) -> list
     inside = {v for step in needed(block.body, block.outputs) for v in step.outputs}
     read = {v for s in needed(block.body, wanted, inside) for v in s.inputs} | set(wanted)
     known = _names([v for v in shared if v in read], inputs, set(map(variable, block.sizes)))
-    metrics = ", ".join(f'"{name}": {writer.mark(v)}' for name, v in net.metrics)
+    metrics = ", ".join(f"{literal(name)}: {writer.mark(v)}" for name, v in net.metrics)
     body = forward_body(writer, block.body, wanted, (), inputs, known, metrics, net.losses)
     said = (
         "The loss and the metrics by name."
