@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -241,22 +241,23 @@ def _instance(frame: Frame, op: Op, wanted: dict[str, Parameter], inputs: Sequen
 
 
 def _own(frame: Frame, op: Op, path: Path, type_: Type, parameter: Parameter, inputs: Sequence[Value], span: Span) -> Param:
-    check_known(frame, op.name, type_.shape, span, _origin(frame, op, inputs))
+    check_known(frame, op.name, type_.shape, span, lambda: _origin(frame, op, inputs))
     made = Param(".".join(path), type_, path, parameter.init, parameter.trainable)
     frame.params[path] = made
     return made
 
 
-def check_known(frame: Frame, name: str, shape: Shape, span: Span, notes: tuple[Note, ...] = ()) -> None:
+def check_known(frame: Frame, name: str, shape: Shape, span: Span,
+                notes: Callable[[], tuple[Note, ...]] = tuple) -> None:
     """Refuses a parameter whose shape depends on a size that is free."""
     open_sizes: set[str] = set()
     for dim in shape:
         if isinstance(dim, Dim) and decide("known", dim) is not True:
             open_sizes |= names(substitute(dim, frame.prover.given))
     if open_sizes:
-        raise frame.refuse(wording_shapes.unknown_parameter_size(span, name, show(shape), sorted(open_sizes), notes))
+        raise frame.refuse(wording_shapes.unknown_parameter_size(span, name, show(shape), sorted(open_sizes), notes()))
     if too_large(tuple(substitute(d, frame.prover.given) for d in shape)):
-        raise frame.refuse(wording_shapes.tensor_too_large(span, show(shape), notes))
+        raise frame.refuse(wording_shapes.tensor_too_large(span, show(shape), notes()))
 
 
 def _share(frame: Frame, path: Path, type_: Type, span: Span) -> Param:
