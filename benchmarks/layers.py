@@ -1,7 +1,7 @@
 """Measures `netc compile --target onnx` of nets of 100 to 20,000 layers: the time grows with their number.
 
-The layers are Linear and relu in turn, written out line by line, or by a loop; 5,000 of them are also
-exported by torch.onnx's dynamo exporter from the module that netc emits for the same spec.
+The layers are Linear and relu in turn, written out line by line under names of their own, or by a loop;
+5,000 of them are also exported by torch.onnx's dynamo exporter from the module emitted for the same spec.
 """
 
 from __future__ import annotations
@@ -38,12 +38,13 @@ def main() -> None:
 
 
 def _written_out(count: int) -> str:
-    return "".join(f"    x = x -> {'relu' if i % 2 else f'Linear({WIDTH})'}\n" for i in range(count))
+    layers = ("relu" if i % 2 else f"Linear({WIDTH})" for i in range(count))
+    return "".join(f"    x{i + 1} = x{i} -> {layer}\n" for i, layer in enumerate(layers))
 
 
 def _looped(count: int) -> str:
     body = f'x = x -> "layers{{i}}": (Linear({WIDTH}) -> relu)'
-    return f"    for i in range({count // 2}) {{\n        {body}\n    }}\n"
+    return f"    x = x0\n    for i in range({count // 2}) {{\n        {body}\n    }}\n    x{count} = x\n"
 
 
 FORMS = {"written out": _written_out, "loop": _looped}
@@ -53,8 +54,8 @@ def _write(folder: Path, form: str, count: int) -> Path:
     """A spec of `count` layers."""
     name = f"{form.split()[0].capitalize()}{count}"
     path = folder / f"{name}.net"
-    head = f"net {name} {{\n    input x: float32[N, {WIDTH}]\n"
-    path.write_text(f"{head}{FORMS[form](count)}    output x\n}}\n")
+    head = f"net {name} {{\n    input x0: float32[N, {WIDTH}]\n"
+    path.write_text(f"{head}{FORMS[form](count)}    output x{count}\n}}\n")
     return path
 
 
