@@ -11,6 +11,7 @@ import torch
 
 import netc.ops  # noqa: F401  # enters the ops
 from netc.backends.to_torch import to_torch
+from netc.diagnostics import Refused
 from netc.ir.module import Net
 from netc.passes.elaborate import elaborate
 from netc.passes.load import complete, load
@@ -32,6 +33,8 @@ def net_of(path: Path, name: str | None = None) -> Net:
 def written(text: str, name: str | None = None) -> Net:
     """The net of a spec given as text."""
     program = load("spec.net", lambda _: text.encode())
+    if program.found:
+        raise Refused(*program.found)
     return elaborate(program, name or complete(program)[0])
 
 

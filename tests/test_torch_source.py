@@ -316,11 +316,11 @@ CASES = {
         net A { input x: float32[N, 3]
             output x -> S(1) -> S(2) -> S(3) }""",
     "only a bool, a word and a list differ": """
-        block W(act: bool, mode: str, ks: list[int]) { input x: [N, C, H, W]
+        block Way(act: bool, mode: str, ks: list[int]) { input x: [N, C, H, W]
             for k in ks { x = x -> Conv2d(4, k, padding="same", padding_mode=mode, bias=act) }
             output x }
         net A { input x: float32[N, 4, 12, 12]
-            output x -> W(true, "reflect", [3, 5]) -> W(false, "circular", [1, 3]) }""",
+            output x -> Way(true, "reflect", [3, 5]) -> Way(false, "circular", [1, 3]) }""",
     "no parameters, several outputs, used twice": """
         block Z { input x: [N, C]
             output relu(x), x -> Linear(C), x }

@@ -12,11 +12,9 @@ from netc.backends.torch_source.classes import classes_of
 from netc.backends.torch_source.draft import marker
 from netc.backends.torch_source.forward import is_size
 from netc.backends.torch_source.layout import STEP
-from netc.backends.torch_source.naming import TAKEN, name_classes
+from netc.backends.torch_source.naming import name_classes
 from netc.backends.torch_source.render import render_class
 from netc.backends.torch_source.training import methods_of
-from netc.diagnostics import Refused
-from netc.diagnostics.wording_names import reserved_name
 from netc.ir.module import Net, Value
 
 MARKER: Final = "# Written by netc"
@@ -27,8 +25,6 @@ def to_torch(net: Net) -> str:
 
     forward(inputs) gives the outputs; loss(inputs, targets) the sum of the losses and the metrics.
     """
-    if net.name in TAKEN:
-        raise Refused(reserved_name(net.block.span, net.name, "a word that the emitted module needs"))
     kept = (*net.losses, *(v for _, v in net.metrics))
     classes = classes_of(net.block, kept, {c.name: c.minimum for c in net.constraints})
     name_classes(classes, net.name)

@@ -7,10 +7,7 @@ from collections.abc import Iterator
 
 from netc.backends.torch_source.classes import Class, Classes
 from netc.backends.torch_source.draft import constructor
-from netc.backends.torch_source.literal import IMPORTED
 from netc.ir.module import Call, Node, Step
-
-TAKEN = IMPORTED | frozenset("super range getattr ValueError int float bool str tuple dict".split())
 
 
 def name_classes(classes: Classes, net: str) -> None:
@@ -21,15 +18,13 @@ def name_classes(classes: Classes, net: str) -> None:
     top = classes.order[-1]
     groups[top.block.name].remove(top)
     top.name = net
-    taken = TAKEN | {net}
     for variants in groups.values():
         if variants:
             plain = min(variants, key=lambda c: len(_layers(c)))
             variants.sort(key=lambda c: c is not plain)
-    names = {name if name not in taken else f"{name}Block" for name in groups}
-    taken |= names
+    taken = {net, *groups}  # elaboration refuses names that the module needs
     for name, variants in groups.items():
-        base = name if name not in TAKEN | {net} else f"{name}Block"
+        base = f"{name}Block" if name == net and variants else name
         number = _number(variants) if len(variants) > 1 else ""
         for made in variants:
             if number:
@@ -43,7 +38,7 @@ def name_classes(classes: Classes, net: str) -> None:
     classes.names = {c.name for c in classes.order}
 
 
-def _free(name: str, taken: frozenset[str] | set[str]) -> str:
+def _free(name: str, taken: set[str]) -> str:
     candidate, n = name, 2
     while candidate in taken:
         candidate, n = f"{name}{'_' if name[-1].isdigit() else ''}{n}", n + 1
