@@ -30,6 +30,7 @@ def command(specs: tuple[str, ...], net_name: str | None, sets: tuple[str, ...],
     netc check specs/*.net --format json
     """
     from netc.passes.check import check
+    from netc.passes.load import complete
 
     settings, recipe = options.given_settings(sets)
     found = []
@@ -37,7 +38,10 @@ def command(specs: tuple[str, ...], net_name: str | None, sets: tuple[str, ...],
         try:
             program = options.read_program(path)
             names = [options.chosen(program, net_name)] if net_name else None
-            found += check(program, names, settings, options.axes(dynamic), recipe)
+            wrong = check(program, names, settings, (), recipe)
+            found += wrong
+            for name in (names or complete(program)) if dynamic and not wrong else ():
+                options.elaborated(program, name, dict(settings), dynamic)
             if not program.nets and not found:
                 say(f"{path} has no nets: its blocks were read, their shapes are checked where a net uses them")
         except Refused as refused:

@@ -13,7 +13,7 @@ import click
 from netc.cli import options
 from netc.cli.report import say
 from netc.diagnostics import Refused
-from netc.diagnostics.wording_weights import no_memory, no_room, not_ours
+from netc.diagnostics.wording_weights import cannot_write, no_memory, no_room, not_ours
 from netc.ir.module import Net
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ def write_net(net: Net, folder: Path, target: str, opset: int, weights: Path | N
     wanted = {"torch": ("py", "safetensors"), "onnx": ("onnx",), "all": ("py", "onnx", "safetensors")}[target]
     if strangers := [p for p in (paths[kind] for kind in wanted) if not force and p.exists() and not written_by_netc(p)]:
         raise Refused(*(not_ours(str(path)) for path in strangers))
+    if folders := [p for p in (paths[kind] for kind in wanted) if p.is_dir()]:
+        raise Refused(*(cannot_write(str(path), "it is a folder") for path in folders))
     table = state(net)
     _check_room(table, folder, len(wanted) - ("py" in wanted))
     with opened_weights(weights, table) if weights else nullcontext(Drawn(table, seed)) as source:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
 from netc import __version__
 from netc.cli.report import fail
 from netc.diagnostics import Refused
+from netc.diagnostics.render import visible
 
 VERBS = {
     "check": "Check specs: names, shapes, the recipe.",
@@ -85,12 +88,23 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        if os.environ.get("NETC_DEBUG"):
+            raise
+        what = visible(f"{error.filename}: " if error.filename else "") + (error.strerror or str(error))
+        _complain(f"error: {what}")
     except MemoryError:
-        click.echo("error: there is not enough memory for this", err=True)
-        sys.exit(1)
+        _complain("error: there is not enough memory for this")
     except Exception as error:
         if os.environ.get("NETC_DEBUG"):
             raise
-        click.echo(f"error: netc itself failed ({type(error).__name__}: {str(error)[:300]}).\n"
-                   "This is a bug of netc; NETC_DEBUG=1 shows where.", err=True)
-        sys.exit(1)
+        _complain(f"error: netc itself failed ({type(error).__name__}: {visible(str(error)[:300])}).\n"
+                  "This is a bug of netc; NETC_DEBUG=1 shows where.")
+
+
+def _complain(text: str) -> NoReturn:
+    """Says what went wrong and exits with 1, also where standard output takes nothing any more."""
+    click.echo(text, err=True)
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(1)

@@ -19,6 +19,7 @@ from netc.passes.elaborate import elaborate
 from netc.passes.load import Program, complete, load
 from netc.syntax.text import FILE_BYTES
 
+STDIN = "stdin.net"  # what messages call standard input
 F = TypeVar("F", bound=Callable[..., Any])
 
 spec = click.argument("spec", type=click.Path(path_type=str), metavar="SPEC")
@@ -33,17 +34,16 @@ opset = click.option("--opset", type=int, default=20, show_default=True, metavar
 
 def read_program(path: str) -> Program:
     """The program in the file at `path`; `-` is standard input."""
-    if path == "-":
-        data = sys.stdin.buffer.read(FILE_BYTES + 1)
-        return load("stdin.net", lambda p: data if p == "stdin.net" else _read(p))
     root = os.path.realpath(os.path.dirname(path) or ".")
 
     def read(name: str) -> bytes:
+        if path == "-" and name == STDIN:
+            return sys.stdin.buffer.read(FILE_BYTES + 1)
         if name != path and os.path.commonpath([os.path.realpath(name), root]) != root:
             raise OSError("it is a link that leads out of the project")
         return _read(name)
 
-    return load(path, read)
+    return load(STDIN if path == "-" else path, read)
 
 
 def _read(path: str) -> bytes:
@@ -88,11 +88,13 @@ def given_settings(sets: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
 def _value(text: str, value: str) -> Any:
     """A value as TOML writes it; a bare word is a string."""
     try:
-        return tomllib.loads(f"x = {value}")["x"]
-    except tomllib.TOMLDecodeError:
+        found = tomllib.loads(f"x = {value}")
+        if len(found) == 1:
+            return found["x"]
+    except (ValueError, RecursionError):
         if value.isidentifier():
             return value
-        raise Refused(wording_names.bad_setting(text, f"`{value}` is not a value")) from None
+    raise Refused(wording_names.bad_setting(text, f"`{value}` is not a value"))
 
 
 def axes(dynamic: str | None) -> list[str]:

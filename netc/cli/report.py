@@ -9,7 +9,7 @@ from typing import Literal, NoReturn, TypeAlias
 import click
 
 from netc.diagnostics import Diagnostic
-from netc.diagnostics.render import render_json, render_text
+from netc.diagnostics.render import render_json, render_text, visible
 
 Format: TypeAlias = Literal["text", "json"]
 
@@ -41,4 +41,4 @@ def _asked_for_json() -> bool:
 
 def say(text: str) -> None:
     """Prose: what was done, on standard error."""
-    click.echo(text, err=True)
+    click.echo(visible(text), err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -35,13 +36,27 @@ def command(spec: str, net_name: str | None, sets: tuple[str, ...], dynamic: str
     program = options.read_program(spec)
     settings, _ = options.given_settings(sets)
     names = [net_name] if net_name else complete(program) or [options.chosen(program, None)]
-    passed = True
+    passed, reports = True, []
     for name in names:
         net = options.elaborated(program, options.chosen(program, name), dict(settings), dynamic)
         report = verify(net, to_torch(net), net.name, opset, tolerance, seed)
         passed = passed and report.passed
-        click.echo(_text(report), nl=False)
+        reports.append(report)
+        if format == "text":
+            click.echo(_text(report), nl=False)
+    if format == "json":
+        click.echo(_json(reports))
     sys.exit(0 if passed else 1)
+
+
+def _json(reports: Sequence[Report]) -> str:
+    import json
+
+    return json.dumps([{
+        "net": r.net, "passed": r.passed, "tolerance": r.tolerance,
+        "compared": [{"target": c.target, "value": c.value, "sizes": dict(c.sizes), "error": c.error} for c in r.compared],
+        "deviates": {target: {"path": b.path, "error": b.error, "note": b.note} for target, b in r.blames.items()},
+    } for r in reports], indent=2)
 
 
 def _text(report: Report) -> str:
