@@ -74,6 +74,8 @@ class _Damaged(Exception):
 def read_header(path: Path) -> Header:
     """The tensors of the file at `path` and its metadata, checked against the file's length."""
     try:
+        if path.exists() and not path.is_file():
+            raise _Damaged("it is not a regular file")
         with path.open("rb") as file:
             length = path.stat().st_size
             size = int.from_bytes(file.read(8), "little")
