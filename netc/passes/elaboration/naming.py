@@ -62,7 +62,7 @@ PRIVATE = frozenset(
 )
 
 
-IMPORTED = frozenset({"torch", "nn", "F", "Tensor", "OrderedDict"})
+IMPORTED = frozenset({"torch", "nn", "F", "Tensor", "OrderedDict", "self"})
 
 
 def check_class(name: str, role: str, span: Span) -> None:
@@ -71,7 +71,7 @@ def check_class(name: str, role: str, span: Span) -> None:
         raise Refused(wording_names.reserved_class(span, name, role, "a Python keyword"))
     if hasattr(builtins, name):
         raise Refused(wording_names.reserved_class(span, name, role, "a name of Python's own"))
-    if name == "self" or (role == "net" and name in IMPORTED):
+    if name in IMPORTED:
         raise Refused(wording_names.reserved_class(span, name, role, "a name that the emitted module uses"))
 
 
