@@ -9,7 +9,7 @@ from torch import nn
 class Bottleneck(nn.Module):
     """Three convolutions around a shortcut, the first and last of them 1x1."""
 
-    def __init__(self, inplanes: int, planes: int, stride: int = 1) -> None:
+    def __init__(self, inplanes: int, planes: int, stride: int = 1, inplace: bool = False) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inplanes, planes, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(planes)
@@ -17,7 +17,7 @@ class Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm2d(planes)
         self.conv3 = nn.Conv2d(planes, planes * 4, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(planes * 4)
-        self.relu = nn.ReLU()
+        self.relu = nn.ReLU(inplace)
         self.downsample = None
         if stride != 1 or inplanes != planes * 4:
             self.downsample = nn.Sequential(
@@ -36,25 +36,26 @@ class Bottleneck(nn.Module):
 class ResNet50(nn.Module):
     """A stem, four stages of bottlenecks and a classifier."""
 
-    def __init__(self, classes: int = 1000) -> None:
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__()
+        self.inplace = inplace
         self.inplanes = 64
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
-        self.relu = nn.ReLU()
+        self.relu = nn.ReLU(inplace)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         self.layer1 = self._stage(64, 3)
         self.layer2 = self._stage(128, 4, stride=2)
         self.layer3 = self._stage(256, 6, stride=2)
         self.layer4 = self._stage(512, 3, stride=2)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
-        self.fc = nn.Linear(2048, classes)
+        self.fc = nn.Linear(2048, 1000)
         self.criterion = nn.CrossEntropyLoss(label_smoothing=0.1)
 
     def _stage(self, planes: int, blocks: int, stride: int = 1) -> nn.Sequential:
         layers = []
         for i in range(blocks):
-            layers.append(Bottleneck(self.inplanes, planes, stride if i == 0 else 1))
+            layers.append(Bottleneck(self.inplanes, planes, stride if i == 0 else 1, self.inplace))
             self.inplanes = planes * 4
         return nn.Sequential(*layers)
 
