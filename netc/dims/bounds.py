@@ -1,0 +1,54 @@
+"""Turns a dimension into a number that it never falls below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+
+from netc.dims.polynomial import AnyDim, Atom, Dim, Quotient, Size, terms_of
+
+
+def lower_bound(dim: AnyDim, minimums: Mapping[str, int]) -> int | None:
+    """A number that `dim` never falls below, given the least value of each size (1 where absent)."""
+    if isinstance(dim, int):
+        return dim
+    bounds = {atom: _atom_bound(atom, minimums) for monomial, _ in dim.terms for atom in monomial}
+    if any(bound is None for bound in bounds.values()):
+        return None
+    if all(c >= 0 for m, c in dim.terms if m) and all(
+        bound >= 0 for bound in bounds.values() if bound is not None
+    ):
+        return sum(c * prod(bounds[atom] or 0 for atom in m) for m, c in dim.terms)
+    least = _shifted_bound(dim, bounds)
+    return least if least is not None else _bound_without_quotient(dim, minimums)
+
+
+def _shifted_bound(dim: Dim, bounds: Mapping[Atom, int | None]) -> int | None:
+    """Each atom is its bound and a rest of at least 0; where no term with a rest is negative, the least is without."""
+    shifted: AnyDim = 0
+    for monomial, coefficient in dim.terms:
+        term: AnyDim = coefficient
+        for atom in monomial:
+            term = term * (Dim((((Size(f"{atom.key}"),), 1),)) + (bounds[atom] or 0))
+        shifted = shifted + term
+    terms = dict(terms_of(shifted))
+    least = terms.pop((), 0)
+    return least if all(c >= 0 for c in terms.values()) else None
+
+
+def _bound_without_quotient(dim: Dim, minimums: Mapping[str, int]) -> int | None:
+    """A floor division that is taken away is at most the division itself: -c (n // d) >= -c n / d."""
+    for monomial, coefficient in dim.terms:
+        (atom, *others) = monomial or (None,)
+        if coefficient < 0 and isinstance(atom, Quotient) and isinstance(atom.divisor, int) and not others:
+            rest = dim - Dim(((monomial, coefficient),))
+            least = lower_bound(rest * atom.divisor + atom.numerator * coefficient, minimums)
+            return None if least is None else -(-least // atom.divisor)
+    return None
+
+
+def _atom_bound(atom: Atom, minimums: Mapping[str, int]) -> int | None:
+    if isinstance(atom, Size):
+        return max(1, -(-minimums.get(atom.name, 1) // atom.multiple))
+    bound = lower_bound(atom.numerator, minimums)
+    return bound // atom.divisor if bound is not None and isinstance(atom.divisor, int) else None
