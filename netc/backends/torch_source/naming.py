@@ -24,7 +24,7 @@ def name_classes(classes: Classes, net: str) -> None:
             variants.sort(key=lambda c: c is not plain)
     taken = {net, *groups}  # elaboration refuses names that the module needs
     for name, variants in groups.items():
-        base = f"{name}Block" if name == net and variants else name
+        base = _free(f"{name}Block", taken) if name == net and variants else name
         number = _number(variants) if len(variants) > 1 else ""
         for made in variants:
             if number:
