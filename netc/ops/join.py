@@ -7,7 +7,7 @@ from typing import Any
 from netc.dims import AnyDim, Shape, at_least, ceil_divide, decide, divides, same, show, value
 from netc.ops.arrays import np
 from netc.ops.attributes import axis_of
-from netc.ops.code import Code, Keyword, Piece, call
+from netc.ops.code import Code, Hole, Keyword, Piece, call
 from netc.ops.contract import DTYPES, Array, Graph, Op, Operand, integers, register, require, sample
 from netc.ops.notation import concat
 from netc.ops.shape import unsqueeze_node
@@ -192,7 +192,7 @@ class Split(Cut):
 
     def torch(self, x: Operand) -> Code:
         size = self.split_size
-        return call(f"{x}.split", Keyword("split_size", size), Keyword("dim", self.axis, 0))
+        return call(f"{x}.split", Hole(size, "split_size"), Keyword("dim", self.axis, 0))
 
     samples = (
         sample((6, 3), split_size=2, flops=0),
@@ -231,7 +231,7 @@ class Chunk(Cut):
         return (part,) * (k - 1) + (rest,)
 
     def torch(self, x: Operand) -> Code:
-        return call(f"{x}.chunk", Keyword("chunks", self.chunks), Keyword("dim", self.axis, 0))
+        return call(f"{x}.chunk", Hole(self.chunks, "chunks"), Keyword("dim", self.axis, 0))
 
     samples = (
         sample((6, 3), chunks=2, flops=0),
