@@ -12,7 +12,9 @@ from netc.diagnostics.source import Span
 
 MOST = 100  # findings shown
 BYTES = 4096  # of one finding
+LONGEST = 1024  # characters of one text of a finding in JSON
 WIDTH = 160  # of a line shown, in columns of a terminal
+NEAR = 4 * WIDTH  # characters on either side that are looked at
 CUT = "..."
 
 
@@ -59,13 +61,15 @@ def _excerpt(span: Span) -> list[str]:
     line, column = span.source.position(span.start)
     text = span.source.line(line)
     last, end_column = span.source.position(span.end)
-    cells = [_cell(c) for c in text]
-    first, stop = _window(cells, column - 1)
-    end = min(end_column - 1 if last == line else len(text.rstrip()), stop)
-    before = CUT * (first > 0) + "".join(shown for shown, _ in cells[first : column - 1])
-    shown = before + "".join(s for s, _ in cells[column - 1 : stop]) + CUT * (stop < len(cells))
-    indent = len(CUT) * (first > 0) + _width(cells[first : column - 1])
-    under = " " * indent + "^" * max(1, _width(cells[column - 1 : end]))
+    skipped = max(0, column - 1 - NEAR)
+    cells, at = [_cell(c) for c in text[skipped : column - 1 + NEAR]], column - 1 - skipped
+    first, stop = _window(cells, at)
+    end = min((end_column - 1 if last == line else len(text.rstrip())) - skipped, stop)
+    begun, ended = skipped + first == 0, skipped + stop == len(text)
+    before = CUT * (not begun) + "".join(shown for shown, _ in cells[first:at])
+    shown = before + "".join(s for s, _ in cells[at:stop]) + CUT * (not ended)
+    indent = len(CUT) * (not begun) + _width(cells[first:at])
+    under = " " * indent + "^" * max(1, _width(cells[at:end]))
     margin = " " * len(str(line))
     place = f"{margin}--> {visible(span.source.path)}:{line}:{column}"
     return [place, f"{margin} |", f"{line} | {shown}".rstrip(), f"{margin} | {under}"]
@@ -115,11 +119,15 @@ def _data(diagnostic: Diagnostic) -> dict[str, Any]:
     return {
         "code": diagnostic.code,
         "severity": "error",
-        "message": diagnostic.message,
-        "help": diagnostic.help,
+        "message": _cut(diagnostic.message),
+        "help": diagnostic.help and _cut(diagnostic.help),
         "place": _place(diagnostic.span),
-        "notes": [{"message": n.text, "place": _place(n.span)} for n in diagnostic.notes],
+        "notes": [{"message": _cut(n.text), "place": _place(n.span)} for n in diagnostic.notes],
     }
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - len(CUT)] + CUT
 
 
 def _place(span: Span | None) -> dict[str, Any] | None:

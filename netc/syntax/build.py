@@ -253,7 +253,7 @@ class Build(Transformer[Token, tree.Tree]):
 
     def text(self, parts: list[Any]) -> tree.Text:
         span = self._of(parts[0])
-        if len(parts[0]) > STRING_LENGTH:
+        if len(parts[0]) - 2 > STRING_LENGTH:
             raise Refused(wording.string_too_long(span, STRING_LENGTH))
         return tree.Text(span, self._interpolate(str(parts[0])[1:-1], span.start + 1))
 

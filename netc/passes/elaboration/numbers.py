@@ -54,10 +54,8 @@ def binary(operator: str, a: Any, b: Any, span: Span) -> Any:
 
 
 def _compute(operator: str, a: Any, b: Any, span: Span) -> Any:
-    symbolic = isinstance(a, Dim) or isinstance(b, Dim)
-    if symbolic and (operator in "/**" and operator != "*" or isinstance(a, float) or isinstance(b, float)):
-        if not (operator == "**" and isinstance(b, int) and not isinstance(a, float)):
-            a, b = concrete(a, span), concrete(b, span)
+    if (isinstance(a, Dim) or isinstance(b, Dim)) and _needs_numbers(operator, a, b):
+        a, b = concrete(a, span), concrete(b, span)
     if operator == "**" and not isinstance(a, Dim) and isinstance(a, int) and abs(a) > 1 and isinstance(b, int) and b > 64:
         raise OverflowError("the power is too large")
     table: dict[str, Callable[[Any, Any], Any]] = {
@@ -67,6 +65,13 @@ def _compute(operator: str, a: Any, b: Any, span: Span) -> Any:
     if operator in ("//", "%") and not isinstance(b, Dim) and b == 0:
         raise ZeroDivisionError("division by zero")
     return table[operator](a, b)
+
+
+def _needs_numbers(operator: str, a: Any, b: Any) -> bool:
+    """Whether sizes must be known: for division, powers other than of a size by a number, and beside floats."""
+    if operator == "**":
+        return not isinstance(b, int) or isinstance(a, float)
+    return operator == "/" or isinstance(a, float) or isinstance(b, float)
 
 
 def _reason(error: Exception) -> str:
@@ -137,9 +142,8 @@ def _compare_sizes(operator: str, a: Any, b: Any, span: Span, learn: bool) -> bo
         ">=": ("least", a - b, 0, True), ">": ("least", a - b, 1, True),
         "<": ("least", a - b, 0, False), "<=": ("least", a - b, 1, False),
     }[operator]
-    if learn and wanted:
-        if (same(a, b) if question == "zero" else at_least(dim, number)):
-            return True
+    if learn and wanted and (same(a, b) if question == "zero" else at_least(dim, number)):
+        return True
     answer = decide(question, dim, number)
     if answer is None:
         open_sizes = sorted(free_names(dim))
@@ -242,7 +246,7 @@ def is_helper_call(name: str, positional: Sequence[Any], keywords: bool) -> bool
 def work(name: str, values: Sequence[Any]) -> int:
     """What a helper or an operator on lists costs, in that of evaluating an expression."""
     length = sum(len(x) for x in values if isinstance(x, list | tuple))
-    return length if name == "sum" else 0 if name == "len" else length // (16 if name in HELPERS else 128)
+    return length if name == "sum" else 0 if name == "len" else length // (16 if name in HELPERS else 64)
 
 
 def help_with(name: str, arguments: list[Any], span: Span) -> Any:
