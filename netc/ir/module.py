@@ -157,7 +157,6 @@ def blocks(block: Block) -> Iterator[Block]:
 def parameters(block: Block, prefix: Path = ()) -> Iterator[tuple[Path, Param]]:
     """Every parameter of an instance of `block` with its whole path, in the order of first use; shared ones once."""
     seen: set[Path] = set()
-    raw = [p for p in block.params]
     for step in block.body:
         if isinstance(step, Call):
             if step.path not in seen:
@@ -168,7 +167,7 @@ def parameters(block: Block, prefix: Path = ()) -> Iterator[tuple[Path, Param]]:
             if param.path not in seen:
                 seen.add(param.path)
                 yield prefix + param.path, param
-    for param in raw:
+    for param in block.params:
         if param.path not in seen:
             seen.add(param.path)
             yield prefix + param.path, param

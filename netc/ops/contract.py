@@ -245,7 +245,7 @@ def register(name: str) -> Callable[[type[T]], type[T]]:
 
     def enter(cls: type[T]) -> type[T]:
         # without attributes of its own, a class inherits all that dataclass would write for it
-        made = dataclass(frozen=True)(cls) if cls.__dict__.get("__annotations__") else cls
+        made = dataclass(frozen=True)(cls) if "__annotations__" in vars(cls) else cls
         made.name = name
         made.short = made.short or name
         for spelling in (name, *made.aliases):

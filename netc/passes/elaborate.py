@@ -15,9 +15,17 @@ from netc.ops.contract import OPS
 from netc.passes.cost import count_parameters
 from netc.passes.elaboration.apply import ELEMENTS
 from netc.passes.elaboration.calls import checked, with_defaults
-from netc.passes.elaboration.evaluate import preset
+from netc.passes.elaboration.expressions import preset
 from netc.passes.elaboration.frame import Frame, Session
-from netc.passes.elaboration.instantiate import check_dtype, declarations, dimension, enter, finish, fresh, thawed
+from netc.passes.elaboration.instantiate import (
+    check_dtype,
+    declarations,
+    dimension,
+    enter,
+    finish,
+    fresh,
+    thawed,
+)
 from netc.passes.elaboration.statements import elaborate_body
 from netc.passes.elaboration.values import POISON, Alias, Definition, Poisoned
 from netc.passes.load import Program

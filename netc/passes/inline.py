@@ -93,11 +93,11 @@ class _Frame:
 def with_sizes(op: Op, sizes: Mapping[str, AnyDim]) -> Op:
     """`op` with the named sizes in its attributes replaced by their values."""
     changed = {}
-    for field in fields(op):  # type: ignore[arg-type]  # every registered op is a dataclass
+    for field in fields(op):
         held = getattr(op, field.name)
         if (made := _with_sizes(held, sizes)) is not held:
             changed[field.name] = made
-    return replace(op, **changed) if changed else op  # type: ignore[type-var]
+    return replace(op, **changed) if changed else op
 
 
 def _with_sizes(held: Any, sizes: Mapping[str, AnyDim]) -> Any:

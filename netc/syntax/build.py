@@ -61,7 +61,7 @@ class Build(Transformer[Token, tree.Tree]):
         kept = self._parts(parts)
         version = next((p for p in kept if isinstance(p, int)), None)
         doc = next((p for p in kept if isinstance(p, str)), None)
-        items = tuple(p for p in kept if isinstance(p, tree.Tree))
+        items: Any = tuple(p for p in kept if isinstance(p, tree.Tree))
         return tree.File(Span(self.source, 0, len(self.source.text)), version, doc, items)
 
     def version(self, parts: list[Any]) -> int:

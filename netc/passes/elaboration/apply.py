@@ -9,7 +9,7 @@ from typing import Any
 from netc.diagnostics import Note, Span, wording_names, wording_shapes
 from netc.dims import AnyDim, Dim, Learn, Shape, at_least, decide, names, show, substitute
 from netc.ir.module import Block, Call, Constant, Node, Param, Path, Type, Value, parameters
-from netc.ops.contract import FLOATS, INTEGERS, Mismatch, Op, Parameter
+from netc.ops.contract import FLOATS, INTEGERS, OPERATORS, Mismatch, Op, Parameter
 from netc.passes.elaboration.frame import NODES, Frame, Site
 from netc.passes.elaboration.naming import claim, numbered, snake_case
 from netc.passes.elaboration.numbers import concrete
@@ -138,13 +138,14 @@ def apply_op(frame: Frame, op: Op, operands: Sequence[Any], span: Span, place: P
     except Learn as fact:
         fact.span = fact.span or span
         raise
-    several = isinstance(made, list)
-    outputs = tuple(Value(frame.hint if not several else "", Type(dtype, shape)) for shape in (made if several else [made]))
+    shapes_made = made if isinstance(made, list) else [made]
+    hint = "" if isinstance(made, list) else frame.hint
+    outputs = tuple(Value(hint, Type(dtype, shape)) for shape in shapes_made)
     for output in outputs:
         _check_size(frame, op, output.type.shape, inputs, span)
     path, params = _instance(frame, op, wanted, inputs, span, place)
     _add(frame, Node(op, inputs, params, outputs, path, span), span)
-    return outputs if several else outputs[0]
+    return outputs if isinstance(made, list) else outputs[0]
 
 
 def _spelling(op: Op, span: Span) -> str:
@@ -280,6 +281,12 @@ def _add(frame: Frame, step: Node | Call, span: Span) -> None:
     if frame.nodes > NODES:
         frame.session.exhausted = True
         raise frame.refuse(wording_shapes.too_much(span, "too many layers", NODES))
+
+
+def take(frame: Frame, x: Value, items: Sequence[Any], span: Span) -> Any:
+    """The part of a tensor that `items` choose: a position, (start, stop, step), or None for a whole axis."""
+    kind: Any = OPERATORS["[]"]
+    return apply_op(frame, kind(tuple(items)), (x,), span)
 
 
 # -- blocks -------------------------------------------------------------------------------------------

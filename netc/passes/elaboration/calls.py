@@ -10,6 +10,7 @@ from netc.dims import Dim
 from netc.ir.module import Value
 from netc.ops.attributes import BadArgument, bind, parameters_of
 from netc.ops.contract import Mismatch, Op
+from netc.passes.elaboration.evaluate import evaluate
 from netc.passes.elaboration.frame import Frame
 from netc.passes.elaboration.numbers import concrete, is_number
 from netc.passes.elaboration.values import LAYERS, BlockLayer, Definition, OpLayer, describe, template
@@ -123,7 +124,6 @@ def with_defaults(frame: Frame, name: str, parameters: Sequence[tree.Parameter],
     """`given` with the defaults of what is not; a default may use the parameters before it."""
     from dataclasses import replace
 
-    from netc.passes.elaboration.evaluate import evaluate
 
     inside = replace(frame, env=dict(given))
     for parameter in parameters:

@@ -7,8 +7,9 @@ from typing import Any
 
 from netc.diagnostics import wording_names, wording_shapes
 from netc.dims import AnyDim, Dim, Guard, Learn, Prover, proving, same, size, substitute
-from netc.ir.module import Block, Call, Type, Value
+from netc.ir.module import Block, Type, Value
 from netc.ops.contract import DTYPES
+from netc.passes.elaboration.evaluate import evaluate
 from netc.passes.elaboration.frame import Frame, Site
 from netc.passes.elaboration.numbers import is_number
 from netc.passes.elaboration.values import BlockLayer, Poisoned
@@ -164,7 +165,6 @@ def _declared(frame: Frame, expression: tree.Expression, declaration: tree.Decla
 
 def dimension(frame: Frame, expression: tree.Expression) -> AnyDim:
     """A size in a declared shape."""
-    from netc.passes.elaboration.evaluate import evaluate
     from netc.passes.elaboration.values import describe
 
     if isinstance(expression, tree.Name) and expression.text not in frame.env and expression.text not in frame.definition.scope:

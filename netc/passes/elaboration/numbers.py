@@ -92,7 +92,8 @@ def _checked(x: Any, span: Span) -> Any:
 
 def bounded(x: list[Any], span: Span) -> list[Any]:
     """`x`, refused where it holds too many values or lists too deep."""
-    total, level, depth = 0, [x], 0
+    level: list[Any] = [x]
+    total, depth = 0, 0
     while level:
         total, depth = total + sum(map(len, level)), depth + 1
         if total > LENGTH:

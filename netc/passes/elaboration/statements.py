@@ -10,10 +10,10 @@ from typing import Any
 from netc.diagnostics import Refused, Span, wording_names, wording_shapes
 from netc.dims import Dim, Unwieldy, value
 from netc.ir.module import Param, Type, Value
-from netc.ops.contract import FLOATS, OPERATORS, Init
+from netc.ops.contract import FLOATS, Init
 from netc.passes.elaboration import numbers
-from netc.passes.elaboration.apply import apply_op, check_known
-from netc.passes.elaboration.evaluate import evaluate, label
+from netc.passes.elaboration.apply import check_known, take
+from netc.passes.elaboration.expressions import evaluate, label
 from netc.passes.elaboration.frame import WORK, Frame
 from netc.passes.elaboration.instantiate import check_dtype, dimension, enter
 from netc.passes.elaboration.naming import check_segment, claim
@@ -192,7 +192,7 @@ def _unpack(frame: Frame, x: Value, statement: tree.Assign) -> tuple[Value, ...]
     parts = []
     for i, name in enumerate(statement.names):
         frame.hint = name.text
-        parts.append(apply_op(frame, OPERATORS["[]"]((i,)), (x,), statement.span))
+        parts.append(take(frame, x, (i,), statement.span))
     return tuple(parts)
 
 

@@ -1,0 +1,178 @@
+"""Rules for labels, chains and calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from netc.diagnostics import wording_names
+from netc.ir.module import Path, Value
+from netc.ops.contract import OPS
+from netc.passes.elaboration import numbers
+from netc.passes.elaboration.apply import apply_layer
+from netc.passes.elaboration.calls import bind_op, bind_parameters, call_block, split_operands
+from netc.passes.elaboration.evaluate import each, evaluate, or_all, rule
+from netc.passes.elaboration.frame import Frame
+from netc.passes.elaboration.names import text_of, within
+from netc.passes.elaboration.naming import check_segment
+from netc.passes.elaboration.operators import unrolled
+from netc.passes.elaboration.values import (
+    LAYERS,
+    Alias,
+    BlockLayer,
+    Chain,
+    Function,
+    Instance,
+    Labelled,
+    OpLayer,
+    describe,
+)
+from netc.syntax import tree
+
+CALL = 10  # the work of calling a helper, in that of evaluating an expression
+
+
+@rule(tree.Labelled)
+def _labelled(frame: Frame, node: tree.Labelled) -> Any:
+    path = label(frame, node.label)
+    for segment in path:
+        check_segment(segment, node.label.span)
+    made = evaluate(frame, node.step)
+    if not isinstance(made, LAYERS) or isinstance(made, Instance):
+        what = f"the instance `{'.'.join(made.path)}`" if isinstance(made, Instance) else describe(made)
+        raise frame.refuse(wording_names.label_on_value(node.step.span, what))
+    return Labelled(path, made, node.span)
+
+
+def label(frame: Frame, node: tree.Expression) -> Path:
+    """The path that a label spells: features.0, blocks[i], "layer{i + 1}"."""
+    if isinstance(node, tree.Name):
+        return (node.text,)
+    if isinstance(node, tree.Number) and isinstance(node.value, int):
+        return (str(node.value),)
+    if isinstance(node, tree.Attribute):
+        return (*label(frame, node.base), node.name)
+    if isinstance(node, tree.Index) and len(node.items) == 1 and not isinstance(node.items[0], tree.Slice | tree.Ellipsis):
+        segment = numbers.concrete(evaluate(frame, node.items[0]), node.items[0].span, "a label")
+        if isinstance(segment, int | str) and not isinstance(segment, bool):
+            return (*label(frame, node.base), str(segment))
+    if isinstance(node, tree.Text):
+        return tuple(text_of(frame, node).split("."))
+    raise frame.refuse(wording_names.bad_label(node.span))
+
+
+@rule(tree.Pipe)
+def _pipe(frame: Frame, node: tree.Pipe) -> Any:
+    first, *rest = node.steps
+    start = or_all(frame, lambda: evaluate(frame, first), rest)
+    if isinstance(start, LAYERS):
+        return unrolled(frame, Chain((start, *_layers(frame, rest)), node.span), node.span)
+    inputs = start if isinstance(start, tuple) else (start,)
+    if not all(isinstance(x, Value) for x in inputs):
+        raise frame.refuse(wording_names.not_a_value(first.span, describe(start)))
+    current: Any = start
+    for i, step in enumerate(rest):
+        inputs = current if isinstance(current, tuple) else (current,)
+        current = or_all(frame, lambda step=step, inputs=inputs: apply_layer(frame, _layer(frame, step), inputs, step.span),  # type: ignore[misc]
+                          rest, i + 1)
+    return current
+
+
+def _layers(frame: Frame, nodes: Sequence[tree.Expression]) -> list[Any]:
+    return [_is_layer(frame, node, made) for node, made in zip(nodes, each(frame, nodes), strict=True)]
+
+
+def _layer(frame: Frame, node: tree.Expression) -> Any:
+    return _is_layer(frame, node, evaluate(frame, node))
+
+
+def _is_layer(frame: Frame, node: tree.Expression, made: Any) -> Any:
+    if not isinstance(made, LAYERS):
+        raise frame.refuse(wording_names.not_a_layer(node.span, describe(made), made if made in OPS else None))
+    return made
+
+
+@rule(tree.Call)
+def _call(frame: Frame, node: tree.Call) -> Any:
+    function = evaluate(frame, node.function)
+    positional, keywords = _arguments(frame, node)
+    if isinstance(function, Instance) and _lacks_arguments(function.layer) and (
+            keywords or not all(isinstance(x, Value) for x in positional)):
+        function = function.layer
+    name = node.function.text if isinstance(node.function, tree.Name) else ""
+    if numbers.is_helper_call(name, positional, bool(keywords)) and (
+            isinstance(function, str) or (isinstance(function, OpLayer) and function.op is None)):
+        made = numbers.help_with(name, positional, node.span)
+        frame.session.spend(numbers.work(name, (*positional, made)), node.span)
+        return made
+    if isinstance(function, Function):
+        return _call_function(frame, function, positional, keywords, node)
+    if isinstance(function, OpLayer):
+        return _call_op(frame, function, positional, keywords, node)
+    if isinstance(function, BlockLayer):
+        return _call_block(frame, function, positional, keywords, node)
+    if isinstance(function, LAYERS) and not keywords and positional and all(isinstance(x, Value) for x in positional):
+        return apply_layer(frame, function, tuple(positional), node.span)
+    if isinstance(function, LAYERS):
+        raise frame.refuse(wording_names.already_called(node.span, node.function.span.text))
+    raise frame.refuse(wording_names.not_callable(node.function.span, describe(function) if not isinstance(function, str) else f"`{function}`, so used,"))
+
+
+def _lacks_arguments(layer: Any) -> bool:
+    return (isinstance(layer, OpLayer) and layer.op is None) or (isinstance(layer, BlockLayer) and layer.arguments is None)
+
+
+def _arguments(frame: Frame, node: tree.Call) -> tuple[list[Any], dict[str, Any]]:
+    named = [a for a in node.arguments if a.name is not None]
+    seen: set[str | None] = set()
+    for argument in named:
+        if argument.name in seen:
+            raise frame.refuse(wording_names.duplicate_argument(argument.span, node.function.span.text, str(argument.name)))
+        seen.add(argument.name)
+    placed = [a.value for a in node.arguments if a.name is None]
+    values = each(frame, [*placed, *(a.value for a in named)])
+    return values[: len(placed)], {str(a.name): v for a, v in zip(named, values[len(placed) :], strict=True)}
+
+
+def _call_op(frame: Frame, layer: OpLayer, positional: list[Any], keywords: dict[str, Any], node: tree.Call) -> Any:
+    if layer.op is not None:
+        if keywords or not positional or not all(isinstance(x, Value) for x in positional):
+            raise frame.refuse(wording_names.already_called(node.span, layer.kind.name))
+        return apply_layer(frame, layer, tuple(positional), node.span)
+    operands, rest = split_operands(layer.kind, positional)
+    made = bind_op(frame, layer.kind, rest, keywords, node, len(positional) - len(rest))
+    if operands is None:
+        return made
+    if made.kind.operands[0].startswith("*") or len(operands) == len(made.kind.operands):
+        return apply_layer(frame, made, tuple(operands), node.span)
+    return OpLayer(made.kind, made.op, tuple(operands), made.places, node.span)
+
+
+def _call_block(frame: Frame, layer: BlockLayer, positional: list[Any], keywords: dict[str, Any], node: tree.Call) -> Any:
+    count = next((i for i, x in enumerate(positional) if not isinstance(x, Value)), len(positional))
+    inputs, rest = tuple(positional[:count]), positional[count:]
+    if layer.arguments is not None and _is_preset(frame, node.function):
+        placed = {p.name.text for p in layer.definition.tree.parameters[: len(rest)]}
+        keywords = {k: v for k, v in layer.arguments if k not in placed} | keywords
+    elif layer.arguments is not None:
+        if rest or keywords or not inputs:
+            raise frame.refuse(wording_names.already_called(node.span, layer.definition.name))
+        return apply_layer(frame, layer, inputs, node.span)
+    made = call_block(frame, layer.definition, rest, keywords, node, count)
+    return apply_layer(frame, made, inputs, node.span) if inputs else made
+
+
+def _is_preset(frame: Frame, node: tree.Expression) -> bool:
+    """Whether `node` names a preset, whose arguments a call may replace."""
+    return isinstance(node, tree.Name) and node.text not in frame.env and isinstance(frame.definition.scope.get(node.text), Alias)
+
+
+def _call_function(frame: Frame, function: Function, positional: list[Any], keywords: dict[str, Any], node: tree.Call) -> Any:
+    name = function.tree.name.text
+    if function in frame.helpers:
+        raise frame.refuse(wording_names.recursion(node.span, [*(f.tree.name.text for f in frame.helpers), name]))
+    frame.session.spend(CALL, node.span)
+    inside = within(frame, function.tree.name, function.scope)
+    inside.helpers = (*frame.helpers, function)
+    inside.env = bind_parameters(inside, name, function.tree.parameters, positional, keywords, node)
+    return evaluate(inside, function.tree.value)

@@ -1,0 +1,94 @@
+"""Rules for attributes and indices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netc.diagnostics import Span, wording_shapes
+from netc.dims import Dim
+from netc.ir.module import Value
+from netc.ops.contract import OPS
+from netc.passes.elaboration import numbers
+from netc.passes.elaboration.apply import read_parameter, take
+from netc.passes.elaboration.evaluate import evaluate, rule
+from netc.passes.elaboration.frame import Frame
+from netc.passes.elaboration.values import (
+    POISON,
+    Instance,
+    Poisoned,
+    describe,
+)
+from netc.syntax import tree
+
+
+@rule(tree.Attribute)
+def _attribute(frame: Frame, node: tree.Attribute) -> Any:
+    names: list[str] = [node.name]
+    base = node.base
+    while isinstance(base, tree.Attribute):
+        names.insert(0, base.name)
+        base = base.base
+    found = evaluate(frame, base)
+    if not isinstance(found, Instance):
+        if isinstance(found, Value) and node.name == "shape":
+            return list(found.type.shape)
+        part = Span(node.span.source, node.base.span.end, node.span.end)
+        raise frame.refuse(wording_shapes.no_attribute(part, node.name, describe(found), [*OPS, "shape"]))
+    return read_parameter(frame, found, tuple(names), node.span)
+
+
+@rule(tree.Index)
+def _index(frame: Frame, node: tree.Index) -> Any:
+    base = evaluate(frame, node.base)
+    if isinstance(base, Value):
+        return _index_tensor(frame, base, node)
+    if len(node.items) != 1 or isinstance(node.items[0], tree.Ellipsis) or not isinstance(base, list | tuple | str):
+        raise frame.refuse(wording_shapes.cannot_index(node.span, describe(base)))
+    item = node.items[0]
+    if isinstance(item, tree.Slice):
+        return base[slice(*(_bound(frame, b) for b in (item.start, item.stop, item.step)))]
+    position = numbers.concrete(evaluate(frame, item), item.span, "an index")
+    if not isinstance(position, int) or not -len(base) <= position < len(base):
+        if not isinstance(position, int):
+            raise frame.refuse(wording_shapes.cannot_index(item.span, describe(base)))
+        raise frame.refuse(wording_shapes.bad_index(item.span, position, len(base)))
+    found = base[position]
+    if found is POISON:
+        raise Poisoned
+    return found
+
+
+def _bound(frame: Frame, node: tree.Expression | None) -> int | None:
+    if node is None:
+        return None
+    found = numbers.concrete(evaluate(frame, node), node.span, "a bound")
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise frame.refuse(wording_shapes.cannot_index(node.span, "a list"))
+    return found
+
+
+def _index_tensor(frame: Frame, x: Value, node: tree.Index) -> Any:
+    items: list[Any] = []
+    rank = len(x.type.shape)
+    for item in node.items:
+        if isinstance(item, tree.Ellipsis):
+            items += [None] * max(0, rank - len(node.items) + 1)
+        elif isinstance(item, tree.Slice):
+            bounds = tuple(None if b is None else evaluate(frame, b) for b in (item.start, item.stop, item.step))
+            items.append(None if bounds == (None, None, None) else bounds)
+        else:
+            items.append(_position(frame, item, node))
+    for item in items:
+        for part in item if isinstance(item, tuple) else (item,):
+            if part is not None and (isinstance(part, bool) or not isinstance(part, int | Dim)):
+                raise frame.refuse(wording_shapes.cannot_index(node.span, "a tensor"))
+    made = [item if item is None or isinstance(item, tuple) else numbers.concrete(item, node.span, "an index") for item in items]
+    return take(frame, x, made, node.span)
+
+
+def _position(frame: Frame, item: tree.Expression, node: tree.Index) -> Any:
+    """A position in an axis; none stands for no axis here."""
+    found = evaluate(frame, item)
+    if found is None:
+        raise frame.refuse(wording_shapes.cannot_index(node.span, "a tensor"))
+    return found
