@@ -93,7 +93,7 @@ class Writer:
 
     def attribute(self, name: str) -> str:
         """The attribute in which an argument is kept; a child of that name comes first."""
-        kept, others = name, {a.name for a in self.made.arguments} - {name}
+        kept, others = name, {*self.made.block.parameters} - {name}
         while kept in self.draft.children or kept in self.draft.raws or kept in others or hides(kept):
             kept += "_"
         return kept
