@@ -30,11 +30,11 @@ def main() -> None:
         specs = {(form, count): _write(folder, form, count) for form in FORMS for count in COUNTS}
         commands = {_name(*key): _compile(path, folder, "onnx") for key, path in specs.items()}
         runs = interleave(commands, arguments.rounds)
-        dynamo = {form: _export(specs[form, COMPARED], folder, arguments.dynamo_rounds) for form in FORMS}
-    print_runs(runs | {f"dynamo, {form}, {COMPARED:,}": made for form, made in dynamo.items()})
+        both = {form: _both(specs[form, COMPARED], folder, arguments.dynamo_rounds) for form in FORMS}
+    print_runs(runs | {f"dynamo, {form}, {COMPARED:,}": dynamo for form, (_, dynamo) in both.items()})
     print()
     table(("form", *(f"{count:,}" for count in COUNTS)), [_a_layer(runs, form) for form in FORMS])
-    conclude([bound for form in FORMS for bound in _bounds(runs, dynamo[form], form)])
+    conclude([bound for form in FORMS for bound in _bounds(runs, *both[form], form)])
 
 
 def _written_out(count: int) -> str:
@@ -63,21 +63,16 @@ def _compile(spec: Path, folder: Path, target: str) -> tuple[str, ...]:
     return (*NETC, "compile", str(spec), "--target", target, "-o", str(folder / spec.stem))
 
 
-def _export(spec: Path, folder: Path, rounds: int) -> Runs:
+def _both(spec: Path, folder: Path, rounds: int) -> tuple[Runs, Runs]:
+    """netc and dynamo in turn, on the same spec."""
     run(_compile(spec, folder, "torch"))
     (module,) = (folder / spec.stem).glob("*.py")
-    command = (
-        sys.executable,
-        str(ROOT / "benchmarks" / "torch_export.py"),
-        str(module),
-        spec.stem,
-        str(folder / "torch.onnx"),
-        "--exporter",
-        "dynamo",
-        "--shape",
-        f"1,{WIDTH}",
-    )
-    return Runs(tuple(run(command) for _ in range(rounds)))
+    script = str(ROOT / "benchmarks" / "torch_export.py")
+    output = str(folder / "torch.onnx")
+    shape = ("--exporter", "dynamo", "--shape", f"1,{WIDTH}")
+    dynamo = (sys.executable, script, str(module), spec.stem, output, *shape)
+    pairs = [(run(_compile(spec, folder, "onnx")), run(dynamo)) for _ in range(rounds)]
+    return Runs(tuple(a for a, _ in pairs)), Runs(tuple(b for _, b in pairs))
 
 
 def _name(form: str, count: int) -> str:
@@ -96,13 +91,12 @@ def _further(runs: dict[str, Runs], form: str, before: int, count: int) -> float
     return runs[_name(form, count)].over(runs[_name(form, before)]) / (count - before)
 
 
-def _bounds(runs: dict[str, Runs], dynamo: Runs, form: str) -> list[Bound]:
+def _bounds(runs: dict[str, Runs], netc: Runs, dynamo: Runs, form: str) -> list[Bound]:
     first, last = COUNTS[0], COUNTS[-1]
     growth = _further(runs, form, COMPARED, last) / _further(runs, form, first, COMPARED)
-    seconds = runs[_name(form, COMPARED)].seconds
     return [
         Bound(f"{form}: a further layer beyond {COMPARED:,}, against one before", growth, LINEAR),
-        Bound(f"{form}, {COMPARED:,}: time, netc / dynamo (1/40)", seconds / dynamo.seconds, FASTER),
+        Bound(f"{form}, {COMPARED:,}: time, netc / dynamo (1/40)", netc.times(dynamo), FASTER),
     ]
 
 
