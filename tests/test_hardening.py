@@ -152,7 +152,7 @@ def _refused(path: str) -> Any:
 
 def made_inputs(net: Net, values: tuple[Value, ...]) -> list[torch.Tensor]:
     """Whole numbers of 0 and 1, or normal ones; each free size is the least allowed, and at least 3."""
-    sizes = {name: 3 for name in net.block.sizes}
+    sizes = dict.fromkeys(net.block.sizes, 3)
     sizes |= {c.name: max(c.multiple, c.minimum) for c in net.constraints}
     out = []
     for value in values:

@@ -54,7 +54,7 @@ def check_segment(name: str, span: Span) -> None:
 PRIVATE = frozenset(
     "apply backward_hooks backward_pre_hooks buffers call_impl compiled_call_impl forward_hooks "
     "forward_hooks_always_called forward_hooks_with_kwargs forward_pre_hooks forward_pre_hooks_with_kwargs "
-    "get_backward_hooks get_backward_pre_hooks get_item_by_idx get_name is_full_backward_hook load_from_state_dict "
+    "get_abs_string_index get_backward_hooks get_backward_pre_hooks get_item_by_idx get_name is_full_backward_hook load_from_state_dict "
     "load_state_dict_post_hooks load_state_dict_pre_hooks maybe_warn_non_full_backward_hook modules "
     "named_members non_persistent_buffers_set parameters register_load_state_dict_pre_hook "
     "register_state_dict_hook replicate_for_data_parallel save_to_state_dict slow_forward "
