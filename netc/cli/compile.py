@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @options.dynamic
 @options.opset
 @click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="Take the weights from this safetensors file; every name must fit.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Draw the weights from this seed, where no file is given.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", default=0, show_default=True, help="Draw the weights from this seed, where no file is given.")
 @options.force
 @options.form
 def command(spec: str, net_name: str | None, target: str, output: str, sets: tuple[str, ...], dynamic: str | None,

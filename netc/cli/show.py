@@ -29,6 +29,8 @@ def command(spec: str, net_name: str | None, sets: tuple[str, ...], dynamic: str
     from netc.ir.text import text
     from netc.passes.cost import cost
 
+    if ir and format == "json":
+        raise click.UsageError("--ir has one form, which is text.")
     _, net = options.read_net(spec, net_name, sets, dynamic)
     if ir:
         click.echo(text(net), nl=False)

@@ -18,7 +18,7 @@ from netc.deploy.verify import Report
 @options.dynamic
 @options.opset
 @click.option("--tolerance", type=float, default=1e-5, show_default=True, help="The largest relative error allowed.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the weights, the running statistics and the inputs.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", default=0, show_default=True, help="Of the weights, the running statistics and the inputs.")
 @options.form
 def command(spec: str, net_name: str | None, sets: tuple[str, ...], dynamic: str | None, opset: int, tolerance: float,
             seed: int, format: str) -> None:
@@ -28,13 +28,17 @@ def command(spec: str, net_name: str | None, sets: tuple[str, ...], dynamic: str
     batch sizes: by netc's interpreter in numpy float64, by the emitted PyTorch module in a process
     without netc, and by onnxruntime. Prints the relative error of each output, the loss and the metrics
     against the interpreter; where one is above --tolerance, names the first node that deviates and exits with 1.
+
+    \b
+    netc verify specs/unet.net
+    netc verify specs/resnet.net --net ResNet18 --dynamic H,W
     """
     from netc.backends.to_torch import to_torch
     from netc.deploy.verify import verify
     from netc.passes.load import complete
 
     program = options.read_program(spec)
-    settings, _ = options.given_settings(sets)
+    settings = options.settings_of_net(sets)
     names = [net_name] if net_name else complete(program) or [options.chosen(program, None)]
     passed, reports = True, []
     for name in names:
