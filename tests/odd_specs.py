@@ -139,6 +139,8 @@ def of_structure() -> dict[str, str]:
         "names that differ in case": "block Foo {\n input x: [N, C]\n output x -> Linear(3)\n}\n"
         "block FOO {\n input x: [N, C]\n output x -> Linear(4)\n}\n"
         "net foo {\n input x: float32[N, 4]\n output x -> Foo -> FOO\n}\n",
+        "nets of the same files": plain("ResNet") + plain("Res_net") + plain("RESNet"),
+        "a net whose file is torch.py": plain("Torch"),
         "a net named as a variant": "block B(f: layer) {\n input x: [N, C]\n output x -> Linear(C) -> f\n}\n"
         "net BRelu {\n input x: float32[N, 4]\n output x -> B(relu) -> B(tanh) -> B(sigmoid)\n}\n",
         "a net as a layer": with_loss().replace("net A", "net M")

@@ -53,6 +53,13 @@ def wrong_argument(span: Span, layer: str, name: str, got: str, expected: str) -
     return Diagnostic("E0205", f"`{name}` of `{layer}` takes {expected}, not {got}", _value(span), help=help_)
 
 
+def tensor_in_argument(span: Span, what: str) -> Diagnostic:
+    holder = "a layer that holds a tensor" if what == "a layer" else what
+    return Diagnostic(
+        "E0205", f"an argument of a block cannot be {holder}", _value(span), help="make the tensor an input of the block"
+    )
+
+
 def _value(span: Span) -> Span:
     """Of `name=value`, the value."""
     named = re.match(r"[A-Za-z_]\w*\s*=(?!=)\s*", span.text)
@@ -91,6 +98,11 @@ def one_branch(span: Span, name: str, bound: Span) -> Diagnostic:
 def redefined(span: Span, name: str, other: Span | None, what: str) -> Diagnostic:
     notes = (Note("the other is here", other),) if other else ()
     return Diagnostic("E0210", f"`{name}` is already {what}", span, notes, help="take another name")
+
+
+def same_files(span: Span, name: str, other: str, file: str, place: Span) -> Diagnostic:
+    message = f"`{name}` and `{other}` would both be compiled to {file}.py and {file}.onnx"
+    return Diagnostic("E0210", message, span, (Note("the other is here", place),), help="take another name")
 
 
 def recursion(span: Span, names: Sequence[str]) -> Diagnostic:

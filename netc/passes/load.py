@@ -12,7 +12,7 @@ from typing import Any
 from netc.diagnostics import Diagnostic, Refused, Source, Span, wording_names
 from netc.ops.contract import OPS
 from netc.passes.elaboration.calls import check_annotations
-from netc.passes.elaboration.naming import check_class
+from netc.passes.elaboration.naming import check_class, snake_case
 from netc.passes.elaboration.numbers import HELPERS
 from netc.passes.elaboration.values import POISON, Alias, Definition, Function
 from netc.syntax import parse, tree
@@ -81,11 +81,21 @@ def load(path: str, read: Callable[[str], bytes]) -> Program:
     scope = _scope(reader, file, path, (path,))
     nets = {i.name.text: scope[i.name.text] for i in file.items
             if (isinstance(i, tree.Preset) or (isinstance(i, tree.Block) and i.role == "net")) and i.name.text in scope}
+    _check_files(reader, nets)
     trains = [i for i in file.items if isinstance(i, tree.Train)]
     if len(trains) > 1:
         reader.found.append(wording_names.second_train(trains[1].span, trains[0].span))
     return Program(source, file.doc, scope, {k: v for k, v in nets.items() if v is not POISON},
                    trains[0] if trains else None, tuple(reader.found), frozenset(reader.lost))
+
+
+def _check_files(reader: _Reader, nets: Mapping[str, Any]) -> None:
+    """Reports nets whose names differ in capitals or underscores only: they would be compiled to the same files."""
+    files: dict[str, Any] = {}
+    for name, made in nets.items():
+        if made is not POISON and files.setdefault(snake_case(name), made) is not made:
+            other = files[snake_case(name)].tree.name
+            reader.found.append(wording_names.same_files(made.tree.name.span, name, other.text, snake_case(name), other.span))
 
 
 def _parse(reader: _Reader, source: Source) -> tree.File:

@@ -71,7 +71,7 @@ def check_class(name: str, role: str, span: Span) -> None:
         raise Refused(wording_names.reserved_class(span, name, role, "a Python keyword"))
     if hasattr(builtins, name):
         raise Refused(wording_names.reserved_class(span, name, role, "a name of Python's own"))
-    if name in IMPORTED:
+    if name in IMPORTED or (role == "net" and snake_case(name) in ("torch", "collections")):
         raise Refused(wording_names.reserved_class(span, name, role, "a name that the emitted module uses"))
 
 
