@@ -12,10 +12,11 @@ from netc.backends.names import Names
 from netc.backends.onnx_graph import GraphBuilder
 from netc.backends.onnx_proto import describe_value, protobuf
 from netc.diagnostics import Refused
+from netc.diagnostics.wording_shapes import mismatch
 from netc.diagnostics.wording_weights import unsupported_opset
 from netc.dims import Prover, proving
 from netc.ir.module import Constant, Net, Param, Value
-from netc.ops.contract import Operand
+from netc.ops.contract import Mismatch, Operand
 from netc.passes.locate import Located, locate
 
 DEFAULT_OPSET = 20
@@ -89,7 +90,10 @@ class _Emitter:
         """Adds node `index`; gives the names of its outputs."""
         node, place = self.located.flat.nodes[index], self.located.place(index)
         operands = [self.operand(v) for v in (*node.inputs, *node.params)]
-        given = node.op.onnx(self.builder, *operands)
+        try:
+            given = node.op.onnx(self.builder, *operands)
+        except Mismatch as error:
+            raise Refused(mismatch(node.span, node.op.name, error.message, {}, ())) from None
         marks = (given,) if isinstance(given, str) else tuple(given)
         results = [
             (str(mark), self.wanted.get(v, place), v in self.wanted)

@@ -202,6 +202,10 @@ def fraction_beside_integers(span: Span, layer: str, number: str, dtype: str) ->
     )
 
 
+def number_out_of_range(span: Span, layer: str, number: str, dtype: str) -> Diagnostic:
+    return Diagnostic("E0409", f"`{layer}`: {number} lies outside of what {dtype} holds", span)
+
+
 def not_a_tensor(span: Span, role: str, what: str) -> Diagnostic:
     return Diagnostic("E0410", f"`{role}` takes a tensor, not {what}", span)
 

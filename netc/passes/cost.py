@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 
 from netc.dims import AnyDim, Shape, substitute
 from netc.ir.module import Call, Net, Param, Path, Step
@@ -18,7 +17,7 @@ class Row:
     path: Path
     layer: str
     shape: Shape
-    params: int
+    params: AnyDim
     macs: AnyDim
     flops: AnyDim
 
@@ -28,7 +27,7 @@ class Cost:
     """The table of a net. params: trainable numbers, all heads included; macs and flops: of the outputs."""
 
     rows: tuple[Row, ...]
-    params: int
+    params: AnyDim
     macs: AnyDim
     flops: AnyDim
 
@@ -42,7 +41,7 @@ def cost(net: Net) -> Cost:
         counted.update(p.path for p in fresh)
         shapes = [v.type.shape for v in (*node.inputs, *node.params)]
         y = node.outputs[0].type.shape
-        params = sum(_numel(p.type.shape) for p in fresh)
+        params = count_parameters(fresh, (), {})
         rows.append(Row(node.path or (), node.op.name, y, params, node.op.macs(y, *shapes), node.op.flops(y, *shapes)))
     total = count_parameters(net.block.params, net.block.body, {})
     macs: AnyDim = 0
@@ -54,18 +53,23 @@ def cost(net: Net) -> Cost:
 
 def count_parameters(
     own: Iterable[Param], body: Sequence[Step], given: Mapping[str, AnyDim], buffers: bool = False
-) -> int:
+) -> AnyDim:
     """The trainable numbers of a block's instance whose sizes are `given`; with `buffers`, those, too."""
-    counted = (p for p in own if p.owned and (p.trainable or buffers))
-    total = sum(_numel(tuple(substitute(d, given) for d in p.type.shape)) for p in counted)
+    total: AnyDim = 0
+    for param in own:
+        if param.owned and (param.trainable or buffers):
+            total = total + _numel(tuple(substitute(d, given) for d in param.type.shape))
     seen: set[Path] = set()
     for step in body:
         if isinstance(step, Call) and step.path not in seen:
             seen.add(step.path)
             sizes = {k: substitute(d, given) for k, d in step.sizes.items()}
-            total += count_parameters(step.block.params, step.block.body, sizes, buffers)
+            total = total + count_parameters(step.block.params, step.block.body, sizes, buffers)
     return total
 
 
-def _numel(shape: Shape) -> int:
-    return int(prod(d for d in shape if isinstance(d, int)))
+def _numel(shape: Shape) -> AnyDim:
+    total: AnyDim = 1
+    for dim in shape:
+        total = total * dim
+    return total

@@ -113,7 +113,8 @@ def _elaborate(program: Program, name: str, settings: dict[str, Any], session: S
         return None
     arguments = {k: arguments[k] for k in known}
     block = finish(frame, arguments, {n: size(n, session.multiples.get(n, 1)) for n in free})
-    if (total := count_parameters(block.params, block.body, {}, buffers=True)) >= ELEMENTS:
+    total = count_parameters(block.params, block.body, {}, buffers=True)
+    if isinstance(total, int) and total >= ELEMENTS:
         raise Refused(wording_shapes.too_many_parameters(definition.tree.name.span, definition.name, total))
     _check_sizes(block)
     block = replace(block, doc=block.doc or program.doc)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 from netc.diagnostics import Note, Span, wording_names, wording_shapes
@@ -198,8 +199,19 @@ def _constants(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> tup
             if isinstance(number, float):
                 raise frame.refuse(wording_shapes.fraction_beside_integers(span, _spelling(op, span), str(number), dtype))
             raise frame.refuse(wording_shapes.number_for_tensor(span, op.name, name, describe(x)))
+        if not representable(number, dtype):
+            raise frame.refuse(wording_shapes.number_out_of_range(span, _spelling(op, span), str(number), dtype))
         out.append(Constant(str(number), Type(dtype, ()), number))
     return tuple(out)
+
+
+LARGEST = {"int32": 2**31 - 1, "int64": 2**63 - 1, "float32": (2 - 2**-24) * 2.0**127, "float64": inf}
+SMALLEST = {"float32": 2.0**-150}
+
+
+def representable(number: int | float, dtype: str) -> bool:
+    """Whether `number` stays finite in `dtype`, and other than zero where it is."""
+    return abs(number) <= LARGEST[dtype] and (number == 0 or abs(number) > SMALLEST.get(dtype, 0))
 
 
 def _check_size(frame: Frame, op: Op, shape: Shape, inputs: Sequence[Value], span: Span) -> None:
@@ -263,11 +275,13 @@ def check_known(frame: Frame, name: str, shape: Shape, span: Span,
 
 def _share(frame: Frame, path: Path, type_: Type, span: Span) -> Param:
     held = frame.params[path]
-    alike = len(held.type.shape) == len(type_.shape) and all(
+    alike = held.type.dtype == type_.dtype and len(held.type.shape) == len(type_.shape) and all(
         decide("zero", a - b) is True for a, b in zip(held.type.shape, type_.shape, strict=True))
     if not alike:
         owner = frame.owners[path[:-1]]
-        detail = f"here its {path[-1]} would have shape {show(type_.shape)}, not {show(held.type.shape)}"
+        shapes = f"have shape {show(type_.shape)}, not {show(held.type.shape)}"
+        other = shapes if held.type.dtype == type_.dtype else f"be {type_.dtype}, not {held.type.dtype}"
+        detail = f"here its {path[-1]} would {other}"
         raise frame.refuse(wording_names.shared_differs(span, ".".join(path[:-1]), detail, owner.span))
     return held
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 from netc.diagnostics import Refused, Span, wording_names, wording_shapes
@@ -13,7 +14,18 @@ from netc.ops.contract import Mismatch, Op
 from netc.passes.elaboration.evaluate import evaluate
 from netc.passes.elaboration.frame import Frame
 from netc.passes.elaboration.numbers import concrete, is_number
-from netc.passes.elaboration.values import LAYERS, BlockLayer, Definition, OpLayer, describe, template
+from netc.passes.elaboration.values import (
+    LAYERS,
+    BlockLayer,
+    Chain,
+    Definition,
+    Instance,
+    Labelled,
+    OpLayer,
+    Repeat,
+    describe,
+    template,
+)
 from netc.syntax import tree
 
 TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a string", "layer": "a layer"}
@@ -87,16 +99,33 @@ def call_block(frame: Frame, definition: Definition, positional: Sequence[Any], 
                node: tree.Call, skipped: int) -> BlockLayer:
     """The layer that a call of a block makes."""
     bound = bind_parameters(frame, definition.name, definition.tree.parameters, positional, keywords, node, skipped, False)
-    return BlockLayer(definition, tuple(sorted((k, _frozen(v)) for k, v in bound.items())), node.span)
+    return BlockLayer(definition, tuple(sorted(bound.items())), node.span)
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(v) for v in value) if isinstance(value, list | tuple) else template(value)
+def closed(frame: Frame, value: Any, span: Span) -> Any:
+    """An argument as it means the same in another block: numbers for sizes, no tensors, instances as templates.
+
+    Raises Refused where it holds a tensor or depends on a free size.
+    """
+    if isinstance(value, Value) or (isinstance(value, OpLayer) and value.rest):
+        raise frame.refuse(wording_names.tensor_in_argument(span, describe(value)))
+    if isinstance(value, Dim):
+        return concrete(value, span, "an argument of a block")
+    if isinstance(value, list | tuple):
+        return tuple(closed(frame, v, span) for v in value)
+    if isinstance(value, OpLayer) and value.op is not None:
+        held = {f.name: getattr(value.op, f.name) for f in fields(value.op)}
+        return replace(value, op=replace(value.op, **{k: closed(frame, v, span) for k, v in held.items()}))
+    if isinstance(value, Instance):
+        return closed(frame, value.layer, span)
+    if isinstance(value, Chain):
+        return replace(value, steps=closed(frame, value.steps, span))
+    return replace(value, layer=closed(frame, value.layer, span)) if isinstance(value, Labelled | Repeat) else value
 
 
 def bind_parameters(frame: Frame, name: str, parameters: Sequence[tree.Parameter], positional: Sequence[Any],
                     keywords: dict[str, Any], node: tree.Call, skipped: int = 0, complete: bool = True) -> dict[str, Any]:
-    """The arguments by parameter, checked; with `complete`, defaults too."""
+    """The arguments by parameter, checked: with `complete`, defaults too, else closed for another block."""
     known = [p.name.text for p in parameters]
     places = {a.name: a.span for a in node.arguments if a.name is not None}
     spans = [a.value.span for a in node.arguments if a.name is None][skipped:]
@@ -114,7 +143,9 @@ def bind_parameters(frame: Frame, name: str, parameters: Sequence[tree.Parameter
     for parameter in parameters:
         key = parameter.name.text
         if key in given:
-            given[key] = checked(frame, name, parameter, given[key], places.get(key, node.span))
+            place = places.get(key, node.span)
+            made = checked(frame, name, parameter, given[key], place)
+            given[key] = made if complete else closed(frame, made, place)
         elif parameter.default is None:
             raise frame.refuse(wording_names.missing_argument(node.span, name, key, _expected(parameter.annotation)))
     return with_defaults(frame, name, parameters, given) if complete else given

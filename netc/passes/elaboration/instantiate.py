@@ -71,15 +71,12 @@ def declarations(block: tree.Block, role: str) -> list[tree.Declaration]:
 
 
 def _hashable(arguments: Mapping[str, Any]) -> Any:
+    """A key for arguments: 1, 1.0 and true are three, although they are equal."""
+
     def frozen(x: Any) -> Any:
-        return tuple(map(frozen, x)) if isinstance(x, list | tuple) else x
+        return tuple(map(frozen, x)) if isinstance(x, list | tuple) else (type(x), x)
 
-    return tuple(sorted((k, type(v).__name__, frozen(v)) for k, v in arguments.items() if not _is_layer(v))) + tuple(
-        sorted(((k, frozen(v)) for k, v in arguments.items() if _is_layer(v)), key=lambda item: item[0]))
-
-
-def _is_layer(value: Any) -> bool:
-    return not isinstance(value, bool | int | float | str | list | tuple | type(None))
+    return tuple((k, frozen(v)) for k, v in sorted(arguments.items(), key=lambda item: item[0]))
 
 
 def thawed(value: Any) -> Any:

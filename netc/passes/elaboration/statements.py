@@ -352,11 +352,11 @@ def _sides(frame: Frame, node: tree.Expression) -> list[tuple[str, str]]:
     return shown
 
 
-def parameter_count(frame: Frame) -> int:
-    """How many numbers training may change, in all the instances so far."""
+def parameter_count(frame: Frame) -> int | None:
+    """How many numbers training may change, in all the instances so far, at the sizes that the caller gives."""
     from netc.passes.cost import count_parameters
 
-    return count_parameters(frame.params.values(), frame.body, frame.prover.given)
+    return value(count_parameters(frame.params.values(), frame.body, {}))
 
 
 RULES: Mapping[type, Callable[[Frame, Any], None]] = {
