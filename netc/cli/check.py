@@ -9,6 +9,7 @@ import click
 from netc.cli import options
 from netc.cli.report import print_findings, say
 from netc.diagnostics import Refused
+from netc.passes.load import Program, templates
 
 
 @click.command("check")
@@ -42,8 +43,8 @@ def command(specs: tuple[str, ...], net_name: str | None, sets: tuple[str, ...],
             found += wrong
             for name in (names or complete(program)) if dynamic and not wrong else ():
                 options.elaborated(program, name, dict(settings), dynamic)
-            if not program.nets and not found:
-                say(f"{path} has no nets: its blocks were read, their shapes are checked where a net uses them")
+            if not found:
+                _notes(path, program, names)
         except Refused as refused:
             found += refused.diagnostics
     if found or format == "json":
@@ -51,3 +52,12 @@ def command(specs: tuple[str, ...], net_name: str | None, sets: tuple[str, ...],
     else:
         say(f"{len(specs)} spec{'s' * (len(specs) != 1)} checked: no mistakes found")
     sys.exit(1 if found else 0)
+
+
+def _notes(path: str, program: Program, names: list[str] | None) -> None:
+    """What was not checked, and why."""
+    if not program.nets:
+        say(f"{path} has no nets: its blocks were read, their shapes are checked where a net uses them")
+    for name, lacking in templates(program).items() if names is None else ():
+        say(f"{path}: the shapes of {name} were not checked, as it has no {' and no '.join(lacking)}; "
+            f"give a default or a preset, or check it with --net {name} --set {lacking[0]}=...")

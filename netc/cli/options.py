@@ -15,6 +15,7 @@ import click
 import netc.ops  # noqa: F401  (enters the ops in the registry)
 from netc.diagnostics import Refused, wording_names, wording_shapes
 from netc.ir.module import Net
+from netc.passes.check import check
 from netc.passes.elaborate import elaborate
 from netc.passes.load import Program, complete, load
 from netc.syntax.text import FILE_BYTES
@@ -117,16 +118,15 @@ def settings_of_net(sets: Sequence[str]) -> dict[str, Any]:
 
 
 def elaborated(program: Program, name: str, settings: dict[str, Any], dynamic: str | None = None) -> Net:
-    """The net as IR; with --dynamic, what pins an axis is said to be why it cannot be free."""
+    """The net as IR, or everything that is wrong; with --dynamic, what pins an axis is why it cannot be free."""
     wanted = axes(dynamic)
+    try:
+        net = elaborate(program, name, settings)
+    except Refused as refused:
+        raise Refused(*(check(program, [name], settings) or refused.diagnostics)) from None
     if not wanted:
-        return elaborate(program, name, settings)
-    elaborate(program, name, settings)
+        return net
     try:
         return elaborate(program, name, settings, wanted)
     except Refused as refused:
         raise Refused(*(wording_shapes.cannot_be_dynamic(wanted, d) for d in refused.diagnostics)) from None
-
-
-def folder(path: str | None) -> Path:
-    return Path(path or ".")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from netc.cli import options
 from netc.cli.report import say
 from netc.ir.module import Net
+from netc.passes.load import Program
 from netc.passes.recipe import Recipe
 
 
@@ -41,14 +43,13 @@ def command(spec: str, net_name: str | None, data: str, data_dir: Path | None, s
 
     program = options.read_program(spec)
     settings, overrides = options.given_settings(sets)
-    net = options.elaborated(program, options.chosen(program, net_name), settings)
+    net = options.elaborated(program, options.chosen(program, net_name), dict(settings))
     recipe = recipe_of(program.train, overrides)
-    code = _train(net, program.source.text, recipe, data, data_dir, output, weights, device, opset)
-    sys.exit(code)
+    sys.exit(_train(program, net, settings, recipe, data, data_dir, output, weights, device, opset))
 
 
-def _train(net: Net, spec_text: str, recipe: Recipe, data_name: str, data_dir: Path | None, output: Path | None,
-           weights: Path | None, device: str, opset: int) -> int:
+def _train(program: Program, net: Net, settings: dict[str, Any], recipe: Recipe, data_name: str, data_dir: Path | None,
+           output: Path | None, weights: Path | None, device: str, opset: int) -> int:
     from rich.console import Console
 
     from netc.backends.to_torch import to_torch
@@ -68,8 +69,9 @@ def _train(net: Net, spec_text: str, recipe: Recipe, data_name: str, data_dir: P
     check_fit(data, shape, outputs, recipe)
     module, preprocess, name = to_torch(net), measured(data.train), snake_case(net.name)
     start = _start_weights(net, weights, recipe.seed)
-    run = Run(new_folder(name, output), net.name, net.name, f"{name}.py", f"{name}.onnx", data_name, data.classes, preprocess)
-    write_start(run, spec_text, module, recipe, data)
+    run = Run(new_folder(name, output), net.name, net.name, f"{name}.py", f"{name}.onnx", data_name, data.classes, preprocess,
+              settings, str(weights) if weights else None)
+    write_start(run, program.source.text, module, recipe, data, program.imported)
     say(f"run folder {run.folder}")
     job = Job(run.folder / run.module, net.name, start, recipe, data, preprocess, run.folder, device)
     with interruptible() as stop, progress(Console(stderr=True)) as report:
@@ -77,8 +79,8 @@ def _train(net: Net, spec_text: str, recipe: Recipe, data_name: str, data_dir: P
     comparison = _export(net, run, data, opset)
     write_end(run, result, comparison.as_json())
     if result.best is not None:
-        accuracy = f"{result.best.test_accuracy:.2%}" if result.best.test_accuracy is not None else "unknown"
-        say(f"best test accuracy {accuracy} in epoch {result.best.epoch}; {result.seconds:.1f} s")
+        best = f"accuracy {result.best.test_accuracy:.2%}" if result.best.test_accuracy is not None else f"loss {result.best.test_loss:.4f}"
+        say(f"best test {best} in epoch {result.best.epoch}; {result.seconds:.1f} s")
     if result.interrupted:
         say(f"interrupted; the best weights so far are in {run.folder}")
         return 128 + stop.signal

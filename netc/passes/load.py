@@ -28,6 +28,7 @@ ANY = "import"  # among the names that were lost: an import failed, which may ha
 class Program:
     """A spec, read. nets: those of the file itself, in order. found: what could not be read.
 
+    imported: the texts of the files that it imports, by their path from its folder.
     lost: the names that unreadable statements would have bound; a keyword stands for what it would have brought.
     """
 
@@ -38,6 +39,7 @@ class Program:
     train: tree.Train | None
     found: tuple[Diagnostic, ...]
     lost: frozenset[str]
+    imported: Mapping[str, str] = field(default_factory=dict)
 
 
 def complete(program: Program) -> list[str]:
@@ -46,12 +48,30 @@ def complete(program: Program) -> list[str]:
             if isinstance(made, Alias) or all(p.default is not None for p in made.tree.parameters)]
 
 
+def templates(program: Program) -> dict[str, list[str]]:
+    """The nets that need arguments and that no preset gives any, with the parameters that lack a value."""
+    used = {node.text for made in program.nets.values() if isinstance(made, Alias) for node in _names(made.tree.value)}
+    return {
+        name: [p.name.text for p in made.tree.parameters if p.default is None]
+        for name, made in program.nets.items()
+        if isinstance(made, Definition) and name not in used and any(p.default is None for p in made.tree.parameters)
+    }
+
+
+def _names(node: tree.Expression) -> list[tree.Name]:
+    """The name that a preset's value calls."""
+    while isinstance(node, tree.Call | tree.Group):
+        node = node.function if isinstance(node, tree.Call) else node.inner
+    return [node] if isinstance(node, tree.Name) else []
+
+
 @dataclass
 class _Reader:
     """Reads files by their path within the project; `read` gives the bytes of one."""
 
     read: Callable[[str], bytes]
     scopes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
     found: list[Diagnostic] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
     total: int = 0
@@ -67,7 +87,9 @@ class _Reader:
         self.total += len(data)
         if self.total > BYTES:
             raise Refused(wording_names.import_limit(span, "8 MiB in all"))
-        return read_text(path, data)
+        source = read_text(path, data)
+        self.texts[path] = source.text
+        return source
 
 
 def load(path: str, read: Callable[[str], bytes]) -> Program:
@@ -85,8 +107,10 @@ def load(path: str, read: Callable[[str], bytes]) -> Program:
     trains = [i for i in file.items if isinstance(i, tree.Train)]
     if len(trains) > 1:
         reader.found.append(wording_names.second_train(trains[1].span, trains[0].span))
+    folder = posixpath.dirname(path) or "."
+    imported = {posixpath.relpath(p, folder): text for p, text in reader.texts.items() if p != path}
     return Program(source, file.doc, scope, {k: v for k, v in nets.items() if v is not POISON},
-                   trains[0] if trains else None, tuple(reader.found), frozenset(reader.lost))
+                   trains[0] if trains else None, tuple(reader.found), frozenset(reader.lost), imported)
 
 
 def _check_files(reader: _Reader, nets: Mapping[str, Any]) -> None:

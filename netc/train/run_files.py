@@ -20,9 +20,17 @@ SAMPLES = "samples"
 MOST_SAMPLES = 20
 
 
-def write_start(run: Run, spec: str, module: str, recipe: Recipe, data: Dataset) -> None:
-    """All that is known before the first step; `samples/` holds a test image of each class, to try."""
+def write_start(
+    run: Run, spec: str, module: str, recipe: Recipe, data: Dataset, imported: Mapping[str, str] | None = None
+) -> None:
+    """All that is known before the first step; `samples/` holds a test image of each class, to try.
+
+    imported: the texts of the files that the spec imports, by their path from it.
+    """
     write(run.folder / "spec.net", spec)
+    for name, text in (imported or {}).items():
+        (run.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write(run.folder / name, text)
     write(run.folder / run.module, module)
     write_json(run.folder / "recipe.json", asdict(recipe))
     _write_samples(run, data)

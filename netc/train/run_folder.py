@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,10 @@ TEXTS = ("net", "class_name", "module", "onnx", "data")
 
 @dataclass(frozen=True)
 class Run:
-    """What must be known of a run to evaluate it; `module` and `onnx` are files in its folder."""
+    """What must be known of a run to evaluate it; `module` and `onnx` are files in its folder.
+
+    settings: what --set gave the net. start: the file that the first weights came from, if any.
+    """
 
     folder: Path
     net: str
@@ -30,6 +33,8 @@ class Run:
     data: str
     classes: tuple[str, ...]
     preprocess: Preprocess
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    start: str | None = None
 
     @property
     def weights(self) -> Path:
@@ -37,7 +42,10 @@ class Run:
 
     def as_json(self) -> dict[str, Any]:
         texts = {key: getattr(self, key) for key in TEXTS}
-        return {**texts, "classes": list(self.classes), "preprocess": self.preprocess.as_json()}
+        return {
+            **texts, "settings": dict(self.settings), "start": self.start, "classes": list(self.classes),
+            "preprocess": self.preprocess.as_json(),
+        }  # fmt: skip
 
 
 def new_folder(name: str, asked: Path | None = None, root: Path = Path("runs")) -> Path:
