@@ -51,6 +51,8 @@ def command(spec: str, net_name: str | None, target: str, output: str, sets: tup
     written = write_net(net, Path(output), target, opset, weights, seed, force)
     for path in written:
         say(f"wrote {path} ({path.stat().st_size:,} bytes)")
+    for constraint in net.constraints:
+        say(options.demand(constraint))
 
 
 def _check_room(table: State, folder: Path, files: int) -> None:

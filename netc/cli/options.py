@@ -7,14 +7,13 @@ import stat
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 import netc.ops  # noqa: F401  (enters the ops in the registry)
 from netc.diagnostics import Refused, wording_names, wording_shapes
-from netc.ir.module import Net
+from netc.ir.module import Constraint, Net
 from netc.passes.check import check
 from netc.passes.elaborate import elaborate
 from netc.passes.load import Program, complete, load
@@ -130,3 +129,10 @@ def elaborated(program: Program, name: str, settings: dict[str, Any], dynamic: s
         return elaborate(program, name, settings, wanted)
     except Refused as refused:
         raise Refused(*(wording_shapes.cannot_be_dynamic(wanted, d) for d in refused.diagnostics)) from None
+
+
+def demand(constraint: Constraint) -> str:
+    """What a free size must meet, and the line that demands it."""
+    span = constraint.span
+    where = f"  ({span.source.path}:{span.line}: {' '.join(span.text.split())[:60]})" if span else ""
+    return f"runs where {constraint}{where}"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import click
 
 from netc.cli import options
 from netc.dims import AnyDim, show
-from netc.passes.cost import Cost
+from netc.ir.module import Net
+from netc.passes.cost import Cost, Row
 
 
 @click.command("show")
@@ -35,35 +39,51 @@ def command(spec: str, net_name: str | None, sets: tuple[str, ...], dynamic: str
     if ir:
         click.echo(text(net), nl=False)
     elif format == "json":
-        click.echo(_json(cost(net)))
+        click.echo(_json(net, cost(net)))
     else:
-        click.echo(_table(net.name, cost(net), [str(c) for c in net.constraints]), nl=False)
+        click.echo(_table(net, cost(net)), nl=False)
 
 
 def _number(x: AnyDim) -> str:
-    return f"{x:,}" if isinstance(x, int) else str(x)
+    """A count with its digits in groups, also within a formula."""
+    return re.sub(r"\d{4,}", lambda m: f"{int(m[0]):,}", str(x))
 
 
-def _table(name: str, costs: Cost, constraints: list[str]) -> str:
-    rows = [(".".join(r.path), r.layer, show(r.shape), _number(r.params) if r.params else "", _number(r.macs) if r.macs != 0 else "")
-            for r in costs.rows]
+def _table(net: Net, costs: Cost) -> str:
     head = ("path", "layer", "output", "parameters", "multiply-adds")
+    rows = [_cells(row) for row in costs.rows]
+    beside = [_cells(row) for row in costs.beside]
     total = ("", "total", "", _number(costs.params), _number(costs.macs))
-    widths = [max(len(row[i]) for row in (head, *rows, total)) for i in range(5)]
+    widths = [max(len(row[i]) for row in (head, *rows, *beside, total)) for i in range(5)]
     rule = "  ".join("-" * w for w in widths)
 
     def line(row: tuple[str, ...]) -> str:
         left = "  ".join(cell.ljust(w) for cell, w in zip(row[:3], widths[:3], strict=True))
         return f"{left}  {row[3].rjust(widths[3])}  {row[4].rjust(widths[4])}".rstrip()
 
-    needs = [f"runs where {' and '.join(constraints)}"] if constraints else []
-    return "\n".join([name, line(head), rule, *map(line, rows), rule, line(total), *needs, ""])
+    lines = [net.name, line(head), rule, *map(line, rows), rule]
+    if beside:
+        lines += ["not for the outputs: of a loss, or unused", *map(line, beside), rule]
+    return "\n".join([*lines, line(total), *map(options.demand, net.constraints), ""])
 
 
-def _json(costs: Cost) -> str:
-    import json
+def _cells(row: Row) -> tuple[str, ...]:
+    counts = (_number(x) if x != 0 else "" for x in (row.params, row.macs))
+    return ".".join(row.path), row.layer, show(row.shape), *counts
 
-    rows = [{"path": ".".join(r.path), "layer": r.layer, "output": [d if isinstance(d, int) else str(d) for d in r.shape],
-             "parameters": r.params, "multiply_adds": r.macs if isinstance(r.macs, int) else str(r.macs)} for r in costs.rows]
-    return json.dumps({"layers": rows, "parameters": costs.params,
-                       "multiply_adds": costs.macs if isinstance(costs.macs, int) else str(costs.macs)}, indent=2)
+
+def _json(net: Net, costs: Cost) -> str:
+    """The same as JSON; what depends on a free size is a string."""
+
+    def plain(x: AnyDim) -> int | str:
+        return x if isinstance(x, int) else str(x)
+
+    def layer(row: Row) -> dict[str, object]:
+        return {"path": ".".join(row.path), "layer": row.layer, "output": list(map(plain, row.shape)),
+                "parameters": plain(row.params), "multiply_adds": plain(row.macs)}
+
+    return json.dumps({
+        "net": net.name, "layers": list(map(layer, costs.rows)), "beside": list(map(layer, costs.beside)),
+        "parameters": plain(costs.params), "multiply_adds": plain(costs.macs),
+        "constraints": [str(c) for c in net.constraints],
+    }, indent=2)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from netc.dims import AnyDim, Shape, substitute
-from netc.ir.module import Call, Net, Param, Path, Step
+from netc.ir.module import Call, Net, Node, Param, Path, Step
 from netc.passes.inline import inline
 
 
@@ -24,9 +24,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Cost:
-    """The table of a net. params: trainable numbers, all heads included; macs and flops: of the outputs."""
+    """The table of a net. params: trainable numbers, all heads included; macs and flops: of the outputs.
+
+    beside: the layers with parameters that the outputs do not need: what only a loss reads, or nothing.
+    """
 
     rows: tuple[Row, ...]
+    beside: tuple[Row, ...]
     params: AnyDim
     macs: AnyDim
     flops: AnyDim
@@ -35,20 +39,25 @@ class Cost:
 def cost(net: Net) -> Cost:
     """The layers of `net` in order with what each costs; a layer used twice has its parameters counted once."""
     counted: set[Path] = set()
-    rows = []
-    for node in inline(net).nodes:
-        fresh = [p for p in node.params if p.path not in counted and p.trainable]
-        counted.update(p.path for p in fresh)
-        shapes = [v.type.shape for v in (*node.inputs, *node.params)]
-        y = node.outputs[0].type.shape
-        params = count_parameters(fresh, (), {})
-        rows.append(Row(node.path or (), node.op.name, y, params, node.op.macs(y, *shapes), node.op.flops(y, *shapes)))
+    rows = [_row(node, counted) for node in inline(net).nodes]
+    every = [value for step in net.block.body for value in step.outputs]
+    beside = [row for node in inline(net, every).nodes if (row := _row(node, counted)).params != 0]
     total = count_parameters(net.block.params, net.block.body, {})
     macs: AnyDim = 0
     flops: AnyDim = 0
     for row in rows:
         macs, flops = macs + row.macs, flops + row.flops
-    return Cost(tuple(rows), total, macs, flops)
+    return Cost(tuple(rows), tuple(beside), total, macs, flops)
+
+
+def _row(node: Node, counted: set[Path]) -> Row:
+    """A node's row; its parameters count unless they are among those `counted`, which it enters."""
+    fresh = [p for p in node.params if p.path not in counted and p.trainable]
+    counted.update(p.path for p in fresh)
+    shapes = [v.type.shape for v in (*node.inputs, *node.params)]
+    y = node.outputs[0].type.shape
+    params = count_parameters(fresh, (), {})
+    return Row(node.path or (), node.op.name, y, params, node.op.macs(y, *shapes), node.op.flops(y, *shapes))
 
 
 def count_parameters(
