@@ -10,9 +10,9 @@ class Bottleneck(nn.Module):
     fourfold.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(4 * width, width, 1, bias=False)
+        self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
@@ -22,8 +22,8 @@ class Bottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)))  # [N, width, H, W]
         y = F.relu(self.bn2(self.conv2(y)))  # [N, width, H, W]
-        y = self.bn3(self.conv3(y))  # [N, 4*width, H, W]
-        return F.relu(y + x)  # [N, 4*width, H, W]
+        y = self.bn3(self.conv3(y))  # [N, in_channels, H, W]
+        return F.relu(y + x)  # [N, in_channels, H, W]
 
 
 class BottleneckDownsample(nn.Module):
@@ -65,19 +65,19 @@ class ResNet50(nn.Module):
         self.bn1 = nn.BatchNorm2d(64)
         self.layer1 = nn.Sequential(
             BottleneckDownsample(64, 64),
-            *(Bottleneck(64) for _ in range(2)),
+            *(Bottleneck(256, 64) for _ in range(2)),
         )
         self.layer2 = nn.Sequential(
             BottleneckDownsample(256, 128, stride=2),
-            *(Bottleneck(128) for _ in range(3)),
+            *(Bottleneck(512, 128) for _ in range(3)),
         )
         self.layer3 = nn.Sequential(
             BottleneckDownsample(512, 256, stride=2),
-            *(Bottleneck(256) for _ in range(5)),
+            *(Bottleneck(1024, 256) for _ in range(5)),
         )
         self.layer4 = nn.Sequential(
             BottleneckDownsample(1024, 512, stride=2),
-            *(Bottleneck(512) for _ in range(2)),
+            *(Bottleneck(2048, 512) for _ in range(2)),
         )
         self.fc = nn.Linear(2048, 1000)
 

@@ -22,14 +22,14 @@ class DoubleConv(nn.Module):
 class Up(nn.Module):
     """Doubles the sides of `x` and joins it to the map that had these sides on the way down."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
-        self.up = nn.ConvTranspose2d(2 * width, width, 2, stride=2)
+        self.up = nn.ConvTranspose2d(in_channels, width, 2, stride=2)
         self.conv = DoubleConv(2 * width, width)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         wide = self.up(x)  # [N, width, 2*H, 2*W]
-        x = torch.cat((skip, wide), dim=1)  # [N, 2*width, 2*H, 2*W]
+        x = torch.cat((skip, wide), dim=1)  # [N, in_channels, 2*H, 2*W]
         return self.conv(x)  # [N, width, 2*H, 2*W]
 
 
@@ -48,10 +48,10 @@ class UNet(nn.Module):
         self.down2 = nn.Sequential(nn.MaxPool2d(2), DoubleConv(128, 256))
         self.down3 = nn.Sequential(nn.MaxPool2d(2), DoubleConv(256, 512))
         self.down4 = nn.Sequential(nn.MaxPool2d(2), DoubleConv(512, 1024))
-        self.up1 = Up(512)
-        self.up2 = Up(256)
-        self.up3 = Up(128)
-        self.up4 = Up(64)
+        self.up1 = Up(1024, 512)
+        self.up2 = Up(512, 256)
+        self.up3 = Up(256, 128)
+        self.up4 = Up(128, 64)
         self.head = nn.Conv2d(64, 2, 1)
 
     def forward(self, image: Tensor) -> Tensor:

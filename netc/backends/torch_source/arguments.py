@@ -81,7 +81,7 @@ class Explainer:
     # -- sizes of the block in its constructor --------------------------------------------------------
 
     def _size(self, dim: Dim, values: Column, name: str) -> str:
-        if (found := self._equal(values, name) or self._multiple(values)) is not None:
+        if (found := self._equal(values, name)) is not None:
             return found
         return dimension(dim, lambda n: self._size_argument(n, name if dim == size(n) else n))
 
@@ -89,7 +89,7 @@ class Explainer:
         values = tuple(m.given[wanted] for m in self.made.members)
         if alike(values):
             return literal(values[0])
-        found = self._equal(values, name) or self._multiple(values)
+        found = self._equal(values, name)  # a multiple of an argument would be a coincidence
         return found or marked(self._new(values, self._size_name(wanted, name), wanted, wanted).name)
 
     def _size_name(self, wanted: str, name: str) -> str:
@@ -105,23 +105,26 @@ class Explainer:
     # -- what is known --------------------------------------------------------------------------------
 
     def known(self, values: Column, name: str = "") -> str | None:
-        """An expression on arguments and parameters that has these values."""
+        """An expression on arguments and parameters that has these values; numbers come from parameters first."""
         return (
-            self._equal(values, name)
+            self._equal(values, name, sizes=False)
+            or self._multiple(values, sizes=False)
+            or self._equal(values, name)
             or self._multiple(values)
             or self._related(values)
             or self._product(values)
         )
 
-    def _equal(self, values: Column, name: str) -> str | None:
-        fitting = [a for a in self._all() if _same(a.column, values)]
+    def _equal(self, values: Column, name: str, sizes: bool = True) -> str | None:
+        fitting = [a for a in self._all() if _same(a.column, values) and (sizes or a.size is None)]
         best = next((a for a in fitting if _kin(a.name, name)), fitting[0] if fitting else None)
         return self._use(best) if best else None
 
-    def _multiple(self, values: Column) -> str | None:
+    def _multiple(self, values: Column, sizes: bool = True) -> str | None:
         for argument, held in self._numbers(values):
             if (
-                held[0]
+                (sizes or argument.size is None)
+                and held[0]
                 and values[0] % held[0] == 0
                 and (factor := values[0] // held[0]) > 1
                 and all(v == factor * h for v, h in zip(values, held, strict=True))
