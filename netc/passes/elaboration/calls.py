@@ -39,7 +39,7 @@ def split_operands(kind: type[Op], positional: list[Any]) -> tuple[list[Any] | N
     """
     names = kind.operands
     if names[0].startswith("*"):
-        if positional and isinstance(positional[0], list) and any(isinstance(x, Value) for x in positional[0]):
+        if positional and isinstance(positional[0], list | tuple) and any(isinstance(x, Value) for x in positional[0]):
             return list(positional[0]), positional[1:]
         count = next((i for i, x in enumerate(positional) if not isinstance(x, Value)), len(positional))
         return (positional[:count] or None), positional[count:]
