@@ -1,11 +1,14 @@
-"""Blocks: arguments mean what they mean at the call, and a variant serves only the callers that it fits."""
+"""Blocks and layers: arguments mean what they mean at the call, and a variant serves only the callers that it fits."""
 
 from __future__ import annotations
 
 import pytest
+import torch
+from emitted import run_source
 from in_memory import codes, found, program
 
 from netc.backends.to_onnx import to_onnx
+from netc.backends.to_torch import to_torch
 from netc.diagnostics import Refused
 from netc.ir.module import Net, parameters
 from netc.passes.elaborate import elaborate
@@ -25,6 +28,12 @@ def net(body: str, inputs: str = "x: float32[N, 5]") -> str:
 
 def made(text: str) -> Net:
     return elaborate(program(text), "Top")
+
+
+def emitted(text: str) -> torch.nn.Module:
+    """The emitted net, in evaluation mode."""
+    module: torch.nn.Module = run_source(to_torch(made(text))).Top()
+    return module.eval()
 
 
 @pytest.mark.parametrize(
@@ -95,3 +104,19 @@ def test_what_onnxruntime_lacks_is_refused_with_its_place() -> None:
         to_onnx(made(net("output x -> Conv1d(2, 1)", "x: float64[N, 5, 3]")))
     (finding,) = refused.value.diagnostics
     assert finding.code == "E0401" and finding.span is not None and finding.span.text == "Conv1d(2, 1)"
+
+
+def test_layers_of_wide_numbers_run() -> None:
+    text = "block Step {\n    input x: [N, C]\n    output x -> Linear(C) -> LayerNorm\n}\n" + net(
+        "param w: float64[5]\n    output x * w -> Step -> BatchNorm1d, y -> Step",
+        "x: float64[N, 5], y: float32[N, 5]",
+    )
+    wide, narrow = emitted(text)(torch.zeros(2, 5, dtype=torch.float64), torch.zeros(2, 5))
+    assert (wide.dtype, narrow.dtype) == (torch.float64, torch.float32)
+
+
+@pytest.mark.parametrize("cut", ["chunk(x, 1)", "split(x, 9)", "split(x, [5], axis=1)", "x -> Cut"])
+def test_a_single_part_is_a_tensor(cut: str) -> None:
+    block = "block Cut {\n    input x: [N, C]\n    output split(x, 5, axis=1)\n}\n"
+    module = emitted(block + net(f"y = {cut}\n    output y -> relu", "x: float32[4, 5]"))
+    assert module(torch.zeros(4, 5)).shape == (4, 5)

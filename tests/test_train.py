@@ -5,6 +5,7 @@ import json
 import math
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -273,6 +274,27 @@ def test_a_loss_that_breaks_later_leaves_the_best_so_far(tmp_path):
     assert len(kept) == 1 and kept[0].best
     assert load_file(tmp_path / "best.safetensors")["bn1.num_batches_tracked"] == 4
     assert (tmp_path / "curves.png").exists()
+
+
+def test_a_batch_that_the_net_cannot_take_is_refused(tmp_path):
+    alone = MODULE.replace(
+        "self.bn1(self.conv1(image))", "self.bn1(self.conv1(image.amax((2, 3), keepdim=True)))"
+    )
+    job = job_in(tmp_path, "train.batch=1", module=alone.replace("8 * 8 * 8", "8"), weights=None)
+    found = refusal(
+        train, replace(job, weights={**job.weights, "fc1.weight": np.zeros((10, 8), np.float32)}), silent
+    )
+    assert (
+        found.code == "E0828"
+        and "a batch of 1 image: Expected more than 1 value per channel" in found.message
+    )
+
+
+def test_a_test_batch_that_the_net_cannot_take_is_refused(tmp_path):
+    even = "x.reshape(2, -1, 512).reshape(-1, 512)"
+    job = job_in(tmp_path, data=few(64, 49), module=MODULE.replace("x.flatten(1)", even))
+    found = refusal(train, job, silent)
+    assert found.code == "E0828" and "a batch of 49 images" in found.message
 
 
 def test_weights_must_fit_the_module_exactly(tmp_path):

@@ -14,15 +14,6 @@ from netc.diagnostics.render import render_json, render_text, visible
 Format: TypeAlias = Literal["text", "json"]
 
 
-def format_of(ctx: click.Context | None) -> Format:
-    """What --format asked for."""
-    while ctx is not None:
-        if "format" in ctx.params:
-            return "json" if ctx.params["format"] == "json" else "text"
-        ctx = ctx.parent
-    return "text"
-
-
 def print_findings(diagnostics: Sequence[Diagnostic], form: Format) -> None:
     click.echo(render_json(diagnostics) if form == "json" else render_text(diagnostics), nl=False)
 

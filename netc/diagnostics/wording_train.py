@@ -121,6 +121,14 @@ def batch_too_large(batch: int, images: int) -> Diagnostic:
     return Diagnostic("E0828", f"a batch of {batch} is more than the {images} training images")
 
 
+def batch_refused(batch: int, why: str) -> Diagnostic:
+    return Diagnostic(
+        "E0828",
+        f"the net cannot take a batch of {batch} image{'s' * (batch != 1)}: {why[:500]}",
+        help="training needs a net that takes any batch, the 500 images or fewer of a test's, too",
+    )
+
+
 def loss_not_finite(loss: float, epoch: int, step: int, rate: float) -> Diagnostic:
     return Diagnostic(
         "E0829",

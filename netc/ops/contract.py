@@ -169,6 +169,7 @@ class Op:
     extra: ClassVar[str] = ""  # the attribute that takes keywords of any other name, as pairs
     accepts: ClassVar[tuple[str, ...]] = FLOATS  # dtypes of the operands
     differentiable: ClassVar[bool] = True
+    cuts: ClassVar[bool] = False  # it gives a tuple of outputs, even where that is of one
     samples: ClassVar[tuple[Sample, ...]] = ()
 
     # -- rules ----------------------------------------------------------------------------------

@@ -138,6 +138,7 @@ def tuple_of(xs: tuple[Operand, ...]) -> Code:
 class Cut(Op):
     """What split and chunk share: consecutive parts along an axis."""
 
+    cuts = True
     accepts = DTYPES
     axis: int
 

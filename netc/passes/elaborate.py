@@ -47,7 +47,6 @@ def elaborate(program: Program, name: str, settings: Mapping[str, Any] | None = 
     work = 0
     for _ in range(ROUNDS):
         session = Session(
-            sizes={k: v for k, v in (settings or {}).items() if isinstance(v, int) and k[0].isupper()},
             multiples={n: c.multiple for n, c in learnt.items()},
             minimums={n: max(c.minimum, c.multiple) for n, c in learnt.items()},
             dynamic=frozenset(dynamic), lost=program.lost, work=work,

@@ -165,17 +165,25 @@ def _step(trainer: _Trainer, index: Tensor, epoch: int, step: int) -> tuple[floa
     job = trainer.job
     images = augmented(trainer.images[index], job.recipe.augment, trainer.augmentation)
     with _precision(trainer.device):
-        loss, metrics = trainer.net.loss(normalised(images, job.preprocess), trainer.labels[index])  # type: ignore[operator]
+        loss, metrics = _loss(trainer.net, normalised(images, job.preprocess), trainer.labels[index])
     value = float(loss.detach())
     if not math.isfinite(value):
         raise Refused(say.loss_not_finite(value, epoch, step, trainer.lr))
     trainer.optimizer.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     trainer.optimizer.step()
     trainer.schedule.step()
     if trainer.average:
         trainer.average.update_parameters(trainer.net)
     return value, metrics
+
+
+def _loss(net: torch.nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss and the metrics of a batch; a size that the net does not take, or the memory, is refused."""
+    try:
+        return net.loss(images, labels)  # type: ignore[operator, no-any-return]
+    except (ValueError, RuntimeError) as error:
+        raise Refused(say.batch_refused(len(labels), str(error))) from error
 
 
 def _precision(device: torch.device) -> AbstractContextManager[object]:
@@ -189,7 +197,7 @@ def _tested(trainer: _Trainer) -> _Totals:
     with torch.inference_mode():
         for start in range(0, len(test), TEST_BATCH):
             images, labels = _on_device(test, slice(start, start + TEST_BATCH), trainer.device)
-            loss, metrics = net.loss(normalised(images, trainer.job.preprocess), labels)  # type: ignore[operator]
+            loss, metrics = _loss(net, normalised(images, trainer.job.preprocess), labels)
             totals.add(len(labels), float(loss), metrics)
     return totals
 

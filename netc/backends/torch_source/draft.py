@@ -64,7 +64,11 @@ def constructor(step: Step) -> Code | Call | None:
         return step
     if step.path is None:
         return None
-    return step.op.module(*(v.type.shape for v in (*step.inputs, *step.params)))
+    made = step.op.module(*(v.type.shape for v in (*step.inputs, *step.params)))
+    if made is None or all(p.type.dtype != "float64" for p in step.params):
+        return made
+    *pieces, end = made.pieces
+    return Code((*pieces, Keyword("dtype", Text("torch.float64")), end))
 
 
 def draft(block: Block, kept: Collection[Value] = ()) -> Draft:
@@ -99,7 +103,8 @@ def expression(step: Node, index: Mapping[Value, int]) -> Code:
             )
             constants[text] = value
         given.append(Operand.of(text, value.type.shape, value.type.dtype))
-    return literals(step.op.torch(*given), constants)
+    code = literals(step.op.torch(*given), constants)
+    return Code((*code.pieces, "[0]")) if step.op.cuts and len(step.outputs) == 1 else code
 
 
 def literals(code: Code, constants: Mapping[str, Constant]) -> Code:

@@ -22,11 +22,10 @@ FOUND = 100
 class Session:
     """What the blocks of one net share: elaborated variants, findings and the work done.
 
-    sizes: numbers given for named sizes. multiples, minimums: what is known of free ones.
+    multiples, minimums: what is known of free sizes.
     dynamic: the names to give to axes that the spec fixes, by input and axis.
     """
 
-    sizes: Mapping[str, int]
     multiples: Mapping[str, int]
     minimums: Mapping[str, int]
     dynamic: frozenset[str] = frozenset()
