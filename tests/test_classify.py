@@ -7,9 +7,11 @@ import sys
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from netc.cli.main import cli
 from netc.deploy.classify import classify, prepared
 from netc.deploy.compare import compare, compared, evaluate_onnx
 from netc.deploy.session import logits_of, open_model
@@ -17,6 +19,7 @@ from netc.diagnostics import Refused
 from netc.train.dataset import Dataset
 from netc.train.embedded import load_digits
 from netc.train.preprocess import Preprocess, measured
+from netc.train.run_folder import read_run
 from netc.train.score import accuracy, cross_entropy
 
 DIGITS = load_digits()
@@ -99,7 +102,8 @@ def test_images_are_classified_with_names_and_probabilities(model, tmp_path):
     for index in right:
         Image.fromarray(DIGITS.test.images[index][..., 0]).save(path := tmp_path / f"{index}.png")
         paths.append(path)
-    found = classify(model, paths, 3)
+    found, wrong = classify(model, paths, 3)
+    assert wrong == []
     assert [one.path for one in found] == paths
     for one, index in zip(found, right, strict=True):
         logits = expected(DIGITS.test.images[index : index + 1])[0].astype(np.float64)
@@ -108,7 +112,7 @@ def test_images_are_classified_with_names_and_probabilities(model, tmp_path):
             np.exp(logits).max() / np.exp(logits).sum(), rel=1e-4
         )
         assert len(one.guesses) == 3 and one.guesses[0].probability > one.guesses[1].probability
-    (everything,) = classify(model, paths[:1], 99)
+    ((everything,), _) = classify(model, paths[:1], 99)
     assert sum(guess.probability for guess in everything.guesses) == pytest.approx(1)
 
 
@@ -126,6 +130,26 @@ def test_an_image_of_the_right_size_is_untouched_and_others_keep_their_middle(tm
         prepared(tmp_path / "tall.png", (5, 5), 3)
         == prepared(tmp_path / "wide.png", (5, 5), 3).transpose(1, 0, 2)
     ).all()
+
+
+def test_an_image_that_cannot_be_read_does_not_stop_the_others(tmp_path):
+    Image.fromarray(DIGITS.test.images[0][..., 0]).save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_text("no image")
+    file = export(tmp_path / "linear.onnx")
+    images = [tmp_path / name for name in (".", "good.png", "bad.png")]
+    done = CliRunner().invoke(cli, ["run", *map(str, (file, *images)), "--device", "cpu"])
+    assert done.exit_code == 1 and f"{tmp_path / 'good.png'}: " in done.stdout
+    assert f"{tmp_path} cannot be read as an image: it is a folder; give images" in done.stdout
+    assert "bad.png cannot be read as an image: its format is not known" in done.stdout
+    held = json.loads(CliRunner().invoke(cli, ["run", *map(str, (file, *images)), "--format", "json"]).stdout)
+    assert [one["path"] for one in held["images"]] == [str(tmp_path / "good.png")]
+    assert [one["code"] for one in held["errors"]] == ["E0825", "E0825"]
+    alone = CliRunner().invoke(cli, ["run", str(file), str(tmp_path)])
+    assert isinstance(alone.exception, Refused) and len(alone.exception.diagnostics) == 1
+
+
+def test_a_file_is_not_the_folder_of_a_run(tmp_path):
+    assert "it is a file; give the run's folder" in refusal(read_run, export(tmp_path / "linear.onnx")).message
 
 
 def test_a_very_long_picture_costs_no_memory(tmp_path):

@@ -279,11 +279,40 @@ def test_what_is_wrong_with_a_folder_is_said(tmp_path):
     (root / "test" / "cat").rename(root / "test" / "cow")
     found = refusal(load_data, f"folder:{root}", 3)
     assert found.code == "E0824" and "test/cat, train/cow" in found.message
-    unequal = refusal(load_data, f"folder:{paint(tmp_path / 'b', ((6, 5), (5, 6)))}", 3)
+    root = paint(tmp_path / "b")
+    Image.new("RGB", (6, 5)).save(root / "test" / "dog" / "1.png")
+    unequal = refusal(load_data, f"folder:{root}", 3)
     assert unequal.code == "E0825" and "is 5 x 6 (H x W), and the first image is 6 x 5" in unequal.message
     root = paint(tmp_path / "c")
     (root / "train" / "dog" / "1.png").write_text("not a picture")
     assert refusal(load_data, f"folder:{root}", 3).code == "E0825"
+
+
+def test_all_that_is_wrong_with_a_folder_is_said_in_one_run(tmp_path):
+    root = paint(tmp_path, ((6, 5), (6, 5), (5, 6)), ("cat", "cow", "dog"))
+    for part in ("train", "test"):
+        (root / part / "ant").mkdir()
+    (root / "train" / "cat" / "0.png").write_text("not a picture")
+    (root / "train" / "cow" / "notes.txt").write_text("stray")
+    with pytest.raises(Refused) as refused:
+        load_data(f"folder:{root}", 3)
+    found = [(d.code, d.message.split(" ")[0].removeprefix(f"{root}/")) for d in refused.value.diagnostics]
+    odd = [("E0825", f"{part}/{name}/2.png") for part in ("train", "test") for name in ("cat", "cow", "dog")]
+    assert sorted(found) == sorted([("E0824", "train/ant"), ("E0824", "test/ant"), ("E0825", "train/cat/0.png"),
+                                    ("E0825", "train/cow/notes.txt"), *odd])  # fmt: skip
+    helps = {d.message: d.help or "" for d in refused.value.diagnostics}
+    assert all("remove the folder" in help_ for text, help_ in helps.items() if "ant has no images" in text)
+    assert all("remove the file" in help_ for text, help_ in helps.items() if "cannot be read" in text)
+
+
+def test_a_folder_of_nothing_that_can_be_read_gives_twenty_findings(tmp_path):
+    for part in ("train", "test"):
+        (tmp_path / part / "cat").mkdir(parents=True)
+        for index in range(30):
+            (tmp_path / part / "cat" / f"{index}.png").write_text("no")
+    with pytest.raises(Refused) as refused:
+        load_data(f"folder:{tmp_path}", 3)
+    assert [d.code for d in refused.value.diagnostics] == ["E0825"] * 20
 
 
 def test_a_picture_with_too_many_pixels_is_refused_before_it_is_decoded(tmp_path):
@@ -314,9 +343,14 @@ def test_data_that_do_not_fit_are_refused_before_training():
     assert refusal(check_fit, small(), (3, 6, 4), 2).code == "E0826"
     assert refusal(check_fit, small(), (1, 4, 6), 2).code == "E0826"
     assert refusal(check_fit, small(), (24,), 2).code == "E0826"
-    assert refusal(check_fit, small(), (3, "H", 6), 2).code == "E0826"
+    assert refusal(check_fit, small(), (3, "H", 6), 2).help == "say the size: --set H=4"
+    assert refusal(check_fit, small(), (3, "H", "W"), 2).help == "say the size: --set H=4 --set W=6"
+    assert refusal(check_fit, small(), (3, "2*H", 6), 2).help is None
     assert refusal(check_fit, small(), (3, 4, 6), 10).code == "E0827"
-    assert refusal(check_fit, small(), (3, 4, 6), 2, read_recipe((), ("train.batch=11",))).code == "E0828"
+    alone = refusal(check_fit, small(classes=1), (3, 4, 6), 10)
+    assert alone.message == "small has 1 class, and the net has 10 outputs" and "--set classes=1" in alone.help
+    large = refusal(check_fit, small(), (3, 4, 6), 2, read_recipe((), ("train.batch=11",)))
+    assert large.code == "E0828" and "--set train.batch=8" in large.help
     crop = read_recipe((Setting("augment", (Invocation("random_crop", (4,)),)), Setting("batch", (2,))))
     assert refusal(check_fit, small(), (3, 4, 6), 2, crop).code == "E0828"
     check_fit(small(size=(4, 4)), (3, 4, 4), 2, crop)

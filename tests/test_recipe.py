@@ -6,6 +6,8 @@ import sys
 import pytest
 
 from netc.diagnostics import Refused, Source, Span
+from netc.diagnostics.habits import RECIPE
+from netc.diagnostics.wording_names import unknown_setting
 from netc.passes.recipe import Invocation, Setting, read_recipe
 from netc.passes.recipe_schema import SETTINGS
 from netc.passes.recipe_tree import recipe_of
@@ -124,6 +126,34 @@ def test_each_kind_of_mistake_has_its_code(setting, code):
 ])  # fmt: skip
 def test_each_wrong_override_has_its_code(text, code):
     assert codes(BLOCK, (text,)) == [code]
+
+
+@pytest.mark.parametrize("text, instead", [
+    ("train.optimizer=adamw(lr=1e-3)", "--set train.optimizer=adamw --set train.lr=1e-3"),
+    ("train.schedule=cosine()", "--set train.schedule=cosine"),
+    ("train.augment=random_crop(size=32, padding=4)", "--set train.augment=random_crop "
+     "--set train.augment.random_crop.size=32 --set train.augment.random_crop.padding=4"),
+    ("train.optimizer=sgd(0.1)", "--set train.batch=64"),
+])  # fmt: skip
+def test_a_call_is_set_part_by_part(text, instead):
+    diagnostic = only(BLOCK, (text,))
+    assert (diagnostic.code, diagnostic.help) == ("E0811", f"write {instead}")
+    if "sgd" not in text:
+        read_recipe((), tuple(part for part in instead.split() if part != "--set"))
+
+
+@pytest.mark.parametrize("name, meant", [("random_flip", "horizontal_flip"), ("RandomHorizontalFlip", "horizontal_flip"),
+                                         ("RandomCrop", "random_crop")])  # fmt: skip
+def test_augmentations_of_other_libraries_are_known(name, meant):
+    assert only((Setting("augment", (Invocation(name),)),)).help == f"did you mean `{meant}`?"
+
+
+def test_a_setting_of_the_recipe_is_told_from_one_of_the_net():
+    """Every setting, and every argument that --set has a short form for."""
+    choices = [c for name in ("optimizer", "schedule") for c in SETTINGS[name].choices.values()]
+    assert set(RECIPE) == {*SETTINGS, *(name for choice in choices for name in choice.names)}
+    assert unknown_setting("lr", ["width"]).help == "the recipe's is `train.lr`"
+    assert unknown_setting("widht", ["width"]).help == "did you mean `width`?"
 
 
 def test_an_override_replaces_the_schedules_epochs_but_the_spec_may_not_contradict_itself():

@@ -79,6 +79,18 @@ HABITS = [  # what people write, the code, the part underlined, a part of the he
     ('import "blocks.net"\nx = image', "E0106", "import", "top of a file"),
     ("self.conv = Conv2d(8, 3)\nx = image", "E0105", ".", "stands alone"),
     ("print(image)\nx = image", "E0105", "(", "netc show"),
+    ("x = image -> Conv2d(8, kernel_size=3, 1)", "E0105", "1", "before the keywords"),
+    ("x = image -> stem = Conv2d(8, 3)", "E0105", "=", "a label is written `stem: "),
+    ("image -> stem = Conv2d(8, 3)\nx = image", "E0105", "->", "`y = x -> stem: "),
+    ("// the stem\nx = image", "E0105", "//", "begins with `#`"),
+    ("x = image // the image", "E0105", "image", "begins with `#`"),
+    ("x = image\nreturn x  # done", "E0105", "return", "`output x`"),
+    ("x = image -> Upsample(2)", "E0201", "Upsample", "`ConvTranspose2d("),
+    ("x = interpolate(image, 2)", "E0201", "interpolate", "no resizing"),
+    ("x = relu([image])", "E0511", "[image]", "leave the brackets out"),
+    ("x = relu((image, image))", "E0511", "(image, image)", "concat"),
+    ("x = image -> LayerNorm(32)", "E0401", "32", "leave 32 out"),
+    ("x = image -> LayerNorm([32])", "E0205", "[32]", "leave them out"),
 ]  # fmt: skip
 
 
@@ -231,3 +243,63 @@ def test_a_wrong_input_hides_no_other_mistake(declaration: str) -> None:
 @pytest.mark.parametrize("part", ["-> foo ", "+ foo ", "-> relu(slope=1) "])
 def test_a_great_many_mistakes_are_not_all_told(part: str) -> None:
     assert 1 <= len(found(net("", "output image " + part * 5000))) <= 110
+
+
+@pytest.mark.parametrize(("line", "message"), [
+    ("x = image -> Conv2d(8, 3, stride=(2.0, 2))",
+     "`stride` of `Conv2d` takes a whole number or a pair of them: 2.0, its item [0], is not a whole number"),
+    ("x = relu((image, image))", "`relu` takes one tensor, not a list of 2"),
+    ("x = add([image, image])", "`add` takes 2 tensors, one by one, not a list of 2"),
+    ("x = image -> Conv2d(8, kernel_size=3, 1)", "a positional argument follows a keyword"),
+])  # fmt: skip
+def test_what_is_wrong_is_said(line: str, message: str) -> None:
+    assert [d.message for d in found(net(line))] == [message]
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ("[[1], [2, 2.5]]", "a list of lists of whole numbers: 2.5, its item [1][1], is not a whole number"),
+    ("3", "a list of lists of whole numbers, not the number 3"),
+    ("[[1]], [1.5, 2]", "a list of whole numbers: 1.5, its item [0], is not a whole number"),
+    ("[[1]], [1], [0.5, \"b\"]", "a list of numbers: a string, its item [1], is not a number"),
+])  # fmt: skip
+def test_the_wrong_item_of_a_list_is_named(given: str, message: str) -> None:
+    block = "block A(k: list[list[int]], j: list[int] = [1], w: list[float] = []) {\n    input x: [N, C]\n    output x\n}\n"
+    (only,) = found(f"{block}net Net {{\n    input x: float32[N, 8]\n    output x -> A({given})\n}}\n")
+    assert only.message.endswith(f" of `A` takes {message}")
+
+
+@pytest.mark.parametrize("name", ["sin", "Q", "foo", "LSTM", "swish"])
+def test_a_name_like_no_other_has_no_guess(name: str) -> None:
+    assert [(d.code, d.help) for d in found(net(f"x = {name}(image)"))] == [("E0201", None)]
+
+
+@pytest.mark.parametrize(("name", "near"), [("relv", "relu"), ("sqr", "sqrt"), ("Cnv2d", "Conv2d"), ("imag", "image")])
+def test_a_slip_of_a_letter_has_its_guess(name: str, near: str) -> None:
+    assert [d.help for d in found(net(f"x = {name}"))] == [f"did you mean `{near}`?"]
+
+
+def test_all_wrong_parameters_of_a_block_are_told() -> None:
+    diagnostics = found("block B(k: tuple, s: string, n: Int, s: int) {\n    input x: [N]\n    output x\n}\n")
+    assert [d.span.text for d in diagnostics if d.span] == ["tuple", "string", "Int", "s"]
+    assert [d.code for d in diagnostics] == ["E0212"] * 3 + ["E0210"]
+
+
+def test_a_failed_assertion_tells_the_values_of_its_names() -> None:
+    block = "block B(heads: int) {\n    input x: [N, D]\n    assert D % heads == 0\n    output x\n}\n"
+    (only,) = found(f"{block}net Net {{\n    input x: float32[M, 64]\n    output x -> B(3)\n}}\n")
+    assert [n.text for n in only.notes][:3] == ["D % heads is 1", "D is 64", "heads is 3"]
+    (other,) = found(net("assert not (width > 2)\nx = image"))
+    assert [n.text for n in other.notes] == ["width is 8"]
+
+
+@pytest.mark.parametrize(("layers", "help_"), [("Linear(10)", "flatten first"), ("Conv2d(10, 1)", "")])
+def test_logits_that_were_not_flattened_are_explained(layers: str, help_: str) -> None:
+    text = (f"net Net {{\n    input image: float32[N, 3, 8, 8]\n    target label: int64[N]\n    z = image -> {layers}\n"
+            "    output z\n    loss cross_entropy(z, label)\n}\n")  # fmt: skip
+    (only,) = found(text)
+    assert only.code == "E0401" and (help_ in (only.help or "") if help_ else only.help is None)
+
+
+def test_a_train_block_has_no_equals_signs() -> None:
+    text = net("x = image") + "train {\n    optimizer = adamw(lr=0.1)\n    batch = 64\n}\n"
+    assert [d.help for d in found(text)] == [f"leave out the `=`: `{key} value`" for key in ("optimizer", "batch")]

@@ -156,6 +156,22 @@ def test_every_misfit_is_in_one_report(table, stored):
     assert "float16" in found["E0705"].message and "float32" in found["E0705"].message
 
 
+def test_weights_of_another_net_are_one_finding(table, stored):
+    path, arrays = stored
+    safetensors.numpy.save_file({f"module.{name}": array for name, array in arrays.items()}, path)
+    (only,) = refusals(path, table)
+    assert only.code == "E0703" and f"none of the {len(arrays)} names" in only.message
+    assert "`module." in only.notes[0].text
+
+
+def test_a_tensor_of_another_shape_is_not_proposed(table, stored):
+    path, arrays = stored
+    arrays["classifer.weight"] = arrays.pop("classifier.weight").reshape(-1)
+    safetensors.numpy.save_file(arrays, path)
+    found = {d.code: d for d in refusals(path, table)}
+    assert found["E0702"].help is None
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_dtypes_are_refused(table, stored, dtype):
     path, arrays = stored

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = "npt.NDArray[Any]"
 WORTH_A_THREAD = 1 << 16  # bytes; less is drawn sooner than handed over
+FEW = 2  # tensors of other names that are each told of
 AHEAD = 4  # tensors drawn before they are written
 
 
@@ -121,12 +122,18 @@ def load_weights(path: Path, state: State) -> dict[str, Array]:
 def _misfits(path: str, tensors: Mapping[str, Stored], state: State) -> list[Diagnostic]:
     missing = [name for name, param in state.items() if name not in tensors and not _is_counter(param)]
     spare = [name for name in tensors if name not in state]
+    if len(spare) == len(tensors) > FEW and missing:
+        return [wording.foreign_weights(path, len(spare), spare[0], missing[0])]
     found = {
         name: _misfit(path, name, tensors[name], param) for name, param in state.items() if name in tensors
     }
+
+    def alike(name: str) -> list[str]:
+        return [other for other in spare if tensors[other].shape == state[name].type.shape]
+
     wrong = {name: finding for name, finding in found.items() if finding is not None}
     out = _cut(path, list(wrong), "of another shape or dtype", wrong.__getitem__)
-    out += _cut(path, missing, "missing", lambda name: wording.missing_tensor(path, name, spare))
+    out += _cut(path, missing, "missing", lambda name: wording.missing_tensor(path, name, alike(name)))
     known = missing or state
     return out + _cut(path, spare, "not the net's", lambda name: wording.unexpected_tensor(path, name, known))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from netc.cli import options
-from netc.cli.report import say
+from netc.cli.report import print_findings, say
+from netc.diagnostics import Refused
+from netc.diagnostics.render import render_json
 
 
 @click.command("run")
@@ -20,7 +23,8 @@ def command(model: Path, images: tuple[Path, ...], top: int, device: str, format
     """Classify images with an ONNX file that `netc train` exported.
 
     The file says how images are to be prepared and what its classes are called. Prints the likeliest
-    classes of each image and which of onnxruntime's providers ran.
+    classes of each image and which of onnxruntime's providers ran. An image that cannot be read is
+    reported, and the others are classified.
 
     \b
     netc run runs/digits_cnn-001/digits_cnn.onnx runs/digits_cnn-001/samples/*.png
@@ -29,15 +33,19 @@ def command(model: Path, images: tuple[Path, ...], top: int, device: str, format
     from netc.deploy.session import open_model
 
     opened = open_model(model, device)
-    found = classify(opened, images, top)
+    classified, findings = classify(opened, images, top)
+    if not classified:
+        raise Refused(*findings)
     if format == "json":
         import json
 
         click.echo(json.dumps({"provider": opened.provider, "images": [
             {"path": str(c.path), "classes": [{"name": g.name, "probability": g.probability} for g in c.guesses]}
-            for c in found]}, indent=2))
-        return
-    for classified in found:
-        guesses = "  ".join(f"{g.name} {g.probability:.1%}" for g in classified.guesses)
-        click.echo(f"{classified.path}: {guesses}")
+            for c in classified], "errors": json.loads(render_json(findings))}, indent=2))
+        sys.exit(1 if findings else 0)
+    for one in classified:
+        guesses = "  ".join(f"{g.name} {g.probability:.1%}" for g in one.guesses)
+        click.echo(f"{one.path}: {guesses}")
+    print_findings(findings, "text")
     say(f"{opened.net} on {opened.provider}")
+    sys.exit(1 if findings else 0)

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from netc.deploy.session import Model, logits_of
+from netc.diagnostics import Diagnostic, Refused
 from netc.train.dataset import Bytes
 from netc.train.picture import open_picture, pixels
 from netc.train.score import log_softmax
@@ -29,15 +30,25 @@ class Classified:
     guesses: tuple[Guess, ...]
 
 
-def classify(model: Model, paths: Sequence[Path], top: int = 5) -> list[Classified]:
-    """The `top` classes of each image, in the order of the paths."""
+def classify(
+    model: Model, paths: Sequence[Path], top: int = 5
+) -> tuple[list[Classified], list[Diagnostic]]:
+    """The `top` classes of each image, in the order of the paths, and what is wrong with those that cannot be read."""
     size, channels = model.preprocess.size, model.preprocess.channels
-    images = np.stack([prepared(path, size, channels) for path in paths])
-    probabilities = np.exp(log_softmax(logits_of(model, images)))
+    images: dict[int, Bytes] = {}
+    found: list[Diagnostic] = []
+    for index, path in enumerate(paths):
+        try:
+            images[index] = prepared(path, size, channels)
+        except Refused as refused:
+            found += refused.diagnostics
+    if not images:
+        return [], found
+    probabilities = np.exp(log_softmax(logits_of(model, np.stack(list(images.values())))))
     return [
-        Classified(path, _guesses(row, model.classes, top))
-        for path, row in zip(paths, probabilities, strict=True)
-    ]
+        Classified(paths[index], _guesses(row, model.classes, top))
+        for index, row in zip(images, probabilities, strict=True)
+    ], found
 
 
 def prepared(path: Path, size: tuple[int, int], channels: int) -> Bytes:

@@ -37,6 +37,11 @@ CHARACTERS = {
     "\xa0": "this is a no-break space; write an ordinary space",
 }
 
+TRAILING_AXES = "it is told how many trailing axes it takes, not their sizes, which are inferred: leave {} out"
+RECIPE = (  # what a train block may say, and the arguments for which --set has a short form
+    *("optimizer", "schedule", "augment", "batch", "epochs", "ema", "seed"),
+    *("lr", "momentum", "nesterov", "weight_decay", "betas", "eps", "warmup"),
+)
 BRACES = "a body stands in braces: `{` opens it, and `}` closes it"
 # (what the line is up to and with what was found, what to write instead); the first that fits is given
 LINES: tuple[tuple[str, str], ...] = (
@@ -48,7 +53,9 @@ LINES: tuple[tuple[str, str], ...] = (
     ),
     (r"(for|if|else|with)\b.*:\s*$", BRACES),
     (r"(if|assert|for)\b.*[^=!<>]=$", "compare with `==`"),
-    (r"return\b", "write `output value`"),
+    (r".*->\s*(\w+)\s*=$", r"a label is written `\1: Layer(...)`"),
+    (rf"({'|'.join(RECIPE)})\s*=$", r"leave out the `=`: `\1 value`"),
+    (r"//?$|.*//\s*[A-Za-z]\w*\s+\w+$", "a comment begins with `#`"),
     (r"(output|loss|metric|input|target|param)\s*[=(:]", "write the keyword and then its value: `output x`"),
     (r"(from|import)\b", 'an import names a file of blocks, at the top of a file: `import "blocks.net"`'),
     (r"(pass|\.\.\.)$", "an empty body is `{ }`"),
@@ -81,10 +88,18 @@ LINES: tuple[tuple[str, str], ...] = (
 
 def line_habit(line: str) -> str | None:
     """What to write instead of a line that ends at the place at fault."""
-    return next((help_ for pattern, help_ in LINES if re.match(pattern, line.strip())), None)
+    found = ((re.match(pattern, line.strip()), help_) for pattern, help_ in LINES)
+    return next((match.expand(help_) for match, help_ in found if match), None)
 
 
+RESIZING = "this version has no resizing; `ConvTranspose2d(out_channels, 2, stride=2)` doubles a map"
 NAMES = {
+    "Upsample": RESIZING,
+    "UpsamplingBilinear2d": RESIZING,
+    "UpsamplingNearest2d": RESIZING,
+    "upsample": RESIZING,
+    "interpolate": RESIZING,
+    "resize": RESIZING,
     "True": "write `true`",
     "False": "write `false`",
     "None": "write `none`",
@@ -159,6 +174,18 @@ def argument_habit(name: str, known: Iterable[str]) -> str | None:
         if other in known:
             return f"did you mean `{other}`?"
     return NEEDLESS.get(name)
+
+
+def mismatch_habit(layer: str, at: str, given: object, deeper: str) -> str | None:
+    """What to write instead of an argument or input that does not fit.
+
+    deeper: the layer that made logits of more axes than their target has, else empty.
+    """
+    if (layer, at) == ("LayerNorm", "axes"):
+        return TRAILING_AXES.format(given)
+    if (at, deeper) == ("target", "Linear"):
+        return "`Linear` works on the last axis: flatten first, `-> flatten -> Linear(...)`"
+    return None
 
 
 DTYPES = {

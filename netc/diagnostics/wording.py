@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -16,8 +17,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     lower = {n.lower(): n for n in names}
     if name.lower() in lower:
         return lower[name.lower()]
-    close = get_close_matches(name, names, n=1, cutoff=0.6) or get_close_matches(
-        name.lower(), lower, n=1, cutoff=0.6
+    cutoff = 0.8 if len(name) <= 3 else 0.7  # of a short name one letter is much
+    close = get_close_matches(name, names, n=1, cutoff=cutoff) or get_close_matches(
+        name.lower(), lower, n=1, cutoff=cutoff
     )
     return lower.get(close[0], close[0]) if close else None
 
@@ -92,8 +94,11 @@ OPERATORS = {"PLUS", "STAR", "POWER"}  # what goes on after one
 
 
 def unexpected_token(span: Span, newline: bool, end: bool, accepts: set[str]) -> Diagnostic:
+    line = _line(span)
+    if returned := re.match(r"\s*return\b(?!\s*=)[ \t]*([^#]*)", line):
+        return _return(span, line, returned[1].strip())
     what = "the end of the file" if end else "the end of the line" if newline else f"`{_short(span.text)}`"
-    help_ = line_habit(_before(span)) or _syntax_help(span, newline or end, accepts)
+    help_ = _label_habit(span, line) or line_habit(_before(span)) or _syntax_help(span, newline or end, accepts)
     if span.text == ":" and help_ == BRACES:
         return Diagnostic("E0105", "a body does not begin with `:`", span, help=help_)
     return Diagnostic("E0105", f"{what} is not expected here{_expected(accepts)}", span, help=help_)
@@ -113,6 +118,28 @@ def _before(span: Span) -> str:
     """The line up to the end of what was found."""
     start = span.source.starts[span.line - 1]
     return span.source.text[start : span.end]
+
+
+def _line(span: Span) -> str:
+    return span.source.line(span.line)
+
+
+def _return(span: Span, line: str, value: str) -> Diagnostic:
+    start = span.source.starts[span.line - 1] + line.index("return")
+    place = Span(span.source, start, start + len("return"))
+    help_ = f"write `output {_short(value or 'value')}`"
+    return Diagnostic("E0105", "`return` does not belong to the language", place, help=help_)
+
+
+def _label_habit(span: Span, line: str) -> str | None:
+    """Of `x -> name = Layer(...)`, where already the arrow is at fault, how a label is written."""
+    found = re.search(r"->\s*(\w+)\s*=(?!=)", line) if span.text == "->" else None
+    return f"bind what comes out, and write a label as `y = x -> {found[1]}: Layer(...)`" if found else None
+
+
+def positional_after_keyword(span: Span) -> Diagnostic:
+    return Diagnostic("E0105", "a positional argument follows a keyword", span,
+                      help="put it before the keywords, or give it a name")
 
 
 def _syntax_help(span: Span, ends: bool, accepts: set[str]) -> str | None:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 from netc.diagnostics.diagnostic import Diagnostic, Note
-from netc.diagnostics.habits import DTYPES, NAMES, argument_habit
+from netc.diagnostics.habits import DTYPES, NAMES, RECIPE, TRAILING_AXES, argument_habit
 from netc.diagnostics.source import Span
-from netc.diagnostics.wording import _listing, _meant
+from netc.diagnostics.wording import _meant
 
 
 def unknown_name(span: Span, name: str, known: Iterable[str]) -> Diagnostic:
@@ -48,9 +48,17 @@ def wrong_argument(span: Span, layer: str, name: str, got: str, expected: str) -
     help_ = (
         "leave out the size of what comes in: it is inferred"
         if name == "bias" and got.startswith("the number")
+        else TRAILING_AXES.format("them")
+        if (layer, name) == ("LayerNorm", "axes")
         else None
     )
     return Diagnostic("E0205", f"`{name}` of `{layer}` takes {expected}, not {got}", _value(span), help=help_)
+
+
+def wrong_item(span: Span, layer: str, name: str, expected: str, place: str, got: str, wanted: str) -> Diagnostic:
+    """`place`: where in the list given, such as [1] or [0][2]; what is there should be `wanted`."""
+    message = f"`{name}` of `{layer}` takes {expected}: {got}, its item {place}, is not {wanted}"
+    return Diagnostic("E0205", message, _value(span))
 
 
 def tensor_in_argument(span: Span, what: str) -> Diagnostic:
@@ -263,6 +271,14 @@ def not_applied(span: Span, layer: str) -> Diagnostic:
     )
 
 
+def tensors_in_list(span: Span, layer: str, wanted: int, got: int) -> Diagnostic:
+    takes = "one tensor" if wanted == 1 else f"{wanted} tensors, one by one"
+    help_ = None
+    if wanted == 1:
+        help_ = "join them first, such as with `concat(a, b, axis=1)`" if got > 1 else "leave the brackets out"
+    return Diagnostic("E0511", f"`{layer}` takes {takes}, not a list of {got}", _value(span), help=help_)
+
+
 def wrong_input_count(span: Span, layer: str, wanted: int, got: int) -> Diagnostic:
     plural = "input" if wanted == 1 else "inputs"
     return Diagnostic(
@@ -363,7 +379,9 @@ def unknown_setting(name: str, known: Sequence[str]) -> Diagnostic:
     return Diagnostic(
         "E0614",
         f"--set {name}: there is no such parameter or size",
-        help=_meant(name, known)
+        help=f"the recipe's is `train.{name}`"
+        if name in RECIPE
+        else _meant(name, known)
         or (f"the net has {', '.join(known)}" if known else "the net has no parameters"),
     )
 
@@ -374,7 +392,3 @@ def bad_setting(text: str, reason: str) -> Diagnostic:
         f"--set {text}: {reason}",
         help="write --set name=value, such as --set classes=100 or --set 'depths=[3,4,6,3]'",
     )
-
-
-def alternatives(items: Sequence[str]) -> str:
-    return _listing(list(items))

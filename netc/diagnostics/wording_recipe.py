@@ -19,6 +19,11 @@ RECIPES = {
     "lr_scheduler": "schedule",
     "randomcrop": "random_crop",
     "flip": "horizontal_flip",
+    "random_flip": "horizontal_flip",
+    "randomflip": "horizontal_flip",
+    "hflip": "horizontal_flip",
+    "random_horizontal_flip": "horizontal_flip",
+    "randomhorizontalflip": "horizontal_flip",
     "size": "size",
     "batchsize": "batch",
 }
@@ -149,8 +154,20 @@ def nesterov_alone(span: Span | None) -> Diagnostic:
     )
 
 
+CALL = re.compile(r"train\.(\w+)\s*=\s*(\w+)\(\s*((?:\w+\s*=\s*[\w.+-]+\s*,?\s*)*)\)\s*\Z")
+
+
 def bad_override(text: str, why: str) -> Diagnostic:
-    return Diagnostic("E0811", f"--set {text[:200]} cannot be read: {why}", help="write --set train.batch=64")
+    call = CALL.match(text[:200])
+    return Diagnostic("E0811", f"--set {text[:200]} cannot be read: {why}",
+                      help=f"write {_one_by_one(*call.groups())}" if call else "write --set train.batch=64")
+
+
+def _one_by_one(setting: str, choice: str, arguments: str) -> str:
+    """`optimizer=adamw(lr=1e-3)` as --set takes it: the choice, then each argument."""
+    owner = f"train.{setting}.{choice}" if setting == "augment" else "train"
+    given = [f"{owner}.{name}={value}" for name, value in re.findall(r"(\w+)\s*=\s*([\w.+-]+)", arguments)]
+    return " ".join(f"--set {part}" for part in (f"train.{setting}={choice}", *given))
 
 
 def unknown_override(text: str, name: str, known: Iterable[str], owner: str) -> Diagnostic:

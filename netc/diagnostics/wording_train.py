@@ -1,6 +1,7 @@
 """Turns what goes wrong with data, runs and training into diagnostics: the wording of E0821 to E0833."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from netc.diagnostics.diagnostic import Diagnostic, Note
@@ -68,6 +69,16 @@ def no_images(path: Path, what: str) -> Diagnostic:
     )
 
 
+def empty_class(path: Path) -> Diagnostic:
+    help_ = "put images of the class there, or remove the folder from train/ and test/"
+    return Diagnostic("E0824", f"{path} has no images", help=help_)
+
+
+def to_remove(diagnostic: Diagnostic) -> Diagnostic:
+    """What is wrong with a file of a folder of images, which need not hold it."""
+    return replace(diagnostic, help="mend or remove the file")
+
+
 def classes_differ(path: Path, only_train: Sequence[str], only_test: Sequence[str]) -> Diagnostic:
     missing = [*(f"test/{name}" for name in only_train), *(f"train/{name}" for name in only_test)]
     more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
@@ -93,9 +104,15 @@ def unequal_sizes(path: Path, size: tuple[int, int], first: Path, expected: tupl
     )
 
 
-def not_for_images(shape: Sequence[int | str]) -> Diagnostic:
+def not_for_images(shape: Sequence[int | str], images: Sequence[int]) -> Diagnostic:
+    """`shape`: of the net's input; `images`: C, H, W of the data."""
+    pairs = zip(shape[2:], images[1:], strict=False) if len(shape) == 4 else ()
+    free = {name: size for name, size in pairs if isinstance(name, str) and name.isidentifier()}
+    sets = " ".join(f"--set {name}={size}" for name, size in free.items())
     return Diagnostic(
-        "E0826", f"the net reads {_shape(shape)}, and images are [N, 1, H, W] or [N, 3, H, W] of known size"
+        "E0826",
+        f"the net reads {_shape(shape)}, and images are [N, 1, H, W] or [N, 3, H, W] of known size",
+        help=f"say the size: {sets}" if sets else None,
     )
 
 
@@ -106,7 +123,9 @@ def shape_differs(data: str, images: Sequence[int], shape: Sequence[int]) -> Dia
 
 
 def class_count_differs(data: str, classes: int, outputs: int) -> Diagnostic:
-    return Diagnostic("E0827", f"{data} has {classes} classes, and the net has {outputs} outputs")
+    has = f"{classes} class{'es' * (classes != 1)}, and the net has {outputs} output{'s' * (outputs != 1)}"
+    help_ = f"where the net has such a parameter: --set classes={classes}"
+    return Diagnostic("E0827", f"{data} has {has}", help=help_)
 
 
 def crop_differs(size: int, shape: Sequence[int]) -> Diagnostic:
@@ -118,7 +137,9 @@ def crop_differs(size: int, shape: Sequence[int]) -> Diagnostic:
 
 
 def batch_too_large(batch: int, images: int) -> Diagnostic:
-    return Diagnostic("E0828", f"a batch of {batch} is more than the {images} training images")
+    fitting = 1 << (min(images, 64).bit_length() - 1)
+    return Diagnostic("E0828", f"a batch of {batch} is more than the {images} training images",
+                      help=f"take a smaller one: --set train.batch={fitting}")
 
 
 def batch_refused(batch: int, why: str) -> Diagnostic:

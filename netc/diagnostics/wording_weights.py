@@ -21,7 +21,16 @@ def unreadable_weights(path: str, why: str) -> Diagnostic:
     return Diagnostic("E0701", f"{path} cannot be read as a safetensors file: {why}")
 
 
+def foreign_weights(path: str, count: int, theirs: str, ours: str) -> Diagnostic:
+    return Diagnostic(
+        "E0703",
+        f"none of the {count} names in {path} is the net's; it may be of another net",
+        notes=(Note(f"it has `{theirs}`, for one, and the net has `{ours}`"),),
+    )
+
+
 def missing_tensor(path: str, name: str, spare: Iterable[str]) -> Diagnostic:
+    """`spare`: the tensors of its shape that the net lacks."""
     near = nearest(name, islice(spare, COMPARED))
     return Diagnostic(
         "E0702",

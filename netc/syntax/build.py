@@ -201,6 +201,11 @@ class Build(Transformer[Token, tree.Tree]):
     def call(self, parts: list[Any]) -> tree.Call:
         function, *arguments = self._parts(parts)
         made = tuple(a if isinstance(a, tree.Argument) else tree.Argument(a.span, None, a) for a in arguments)
+        named = False
+        for argument in made:
+            if named and argument.name is None:
+                raise Refused(wording.positional_after_keyword(argument.span))
+            named = named or argument.name is not None
         return tree.Call(self._span(parts), function, made)
 
     def keyword(self, parts: list[Any]) -> tree.Argument:

@@ -47,7 +47,7 @@ def check_fit(
     """Refuse, before any training, data that the net cannot take; `shape` is its input without the batch."""
     found: list[Diagnostic] = []
     if len(shape) != 3 or shape[0] not in (1, 3) or not all(isinstance(size, int) for size in shape[1:]):
-        raise Refused(say.not_for_images(("N", *shape)))
+        raise Refused(say.not_for_images(("N", *shape), data.shape))
     sizes = tuple(int(size) for size in shape)
     if data.shape != sizes:
         found.append(say.shape_differs(data.name, data.shape, sizes))

@@ -23,10 +23,13 @@ def open_picture(path: Path, channels: int, most: int = MOST_PIXELS) -> Image.Im
             return ImageOps.exif_transpose(image).convert(MODES[channels])
     except FileNotFoundError:
         raise Refused(say.not_an_image(path, "there is no such file")) from None
+    except IsADirectoryError:
+        raise Refused(say.not_an_image(path, "it is a folder; give images")) from None
     except UnidentifiedImageError:
         raise Refused(say.not_an_image(path, "its format is not known")) from None
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise Refused(say.not_an_image(path, str(error) or type(error).__name__)) from None
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise Refused(say.not_an_image(path, why)) from None
 
 
 def pixels(image: Image.Image) -> Bytes:

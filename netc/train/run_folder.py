@@ -104,9 +104,13 @@ def read_run(folder: Path) -> Run:
         run = Run(folder, **texts, classes=tuple(classes), preprocess=from_json(data["preprocess"]))
     except FileNotFoundError:
         raise Refused(say.not_a_run(folder, f"it has no {RUN}")) from None
+    except NotADirectoryError:
+        raise Refused(say.not_a_run(folder, "it is a file; give the run's folder")) from None
     except KeyError as error:
         raise Refused(say.not_a_run(folder, f"{RUN} lacks {error}")) from None
-    except (OSError, ValueError, TypeError) as error:
+    except OSError as error:
+        raise Refused(say.not_a_run(folder, error.strerror or str(error))) from None
+    except (ValueError, TypeError) as error:
         raise Refused(say.not_a_run(folder, str(error))) from None
     if not run.weights.is_file():
         raise Refused(say.not_a_run(folder, f"it has no {WEIGHTS}"))

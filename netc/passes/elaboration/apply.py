@@ -8,6 +8,7 @@ from math import inf
 from typing import Any
 
 from netc.diagnostics import Note, Span, wording_names, wording_shapes
+from netc.diagnostics.habits import mismatch_habit
 from netc.dims import AnyDim, Dim, Learn, Shape, at_least, decide, names, show, substitute
 from netc.ir.module import Block, Call, Constant, Node, Param, Path, Type, Value, parameters
 from netc.ops.contract import FLOATS, INTEGERS, OPERATORS, Mismatch, Op, Parameter
@@ -135,7 +136,7 @@ def apply_op(frame: Frame, op: Op, operands: Sequence[Any], span: Span, place: P
         at = places.get(error.at, span)
         said = _said(frame, op, inputs)
         raise frame.refuse(wording_shapes.mismatch(at, _spelling(op, span), error.message, said, _origin(frame, op, inputs),
-                                                   _guess(op, error, shapes))) from None
+                                                   _guess(frame, op, error, inputs))) from None
     except Learn as fact:
         fact.span = fact.span or span
         raise
@@ -169,12 +170,15 @@ def _origin(frame: Frame, op: Op, inputs: Sequence[Value]) -> tuple[Note, ...]:
     return frame.origin((name, value) for name, value in pairs if not isinstance(value, Constant))
 
 
-def _guess(op: Op, error: Mismatch, shapes: Sequence[Shape]) -> str | None:
-    """A habit that explains a mismatch: the channels that come in, given as in torch."""
+def _guess(frame: Frame, op: Op, error: Mismatch, inputs: Sequence[Value]) -> str | None:
+    """A habit that explains a mismatch: what comes in given as in torch, or logits that were not flattened."""
+    shapes = [v.type.shape for v in inputs]
     first = shapes[0][1] if shapes and len(shapes[0]) > 1 else None
     if error.at == "kernel_size" and first is not None and getattr(op, "out_channels", None) == first:
         return wording_shapes.CHANNELS_INFERRED
-    return None
+    maker = next((s.op.name for s in frame.body if isinstance(s, Node) and inputs[0] in s.outputs), "")
+    deeper = op.operands[0] == "logits" and len(shapes[0]) > len(shapes[1]) + 1
+    return mismatch_habit(op.name, error.at, getattr(op, error.at, None), maker if deeper else "")
 
 
 def _check_count(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> None:

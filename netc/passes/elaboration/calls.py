@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from netc.diagnostics import Refused, Span, wording_names, wording_shapes
+from netc.diagnostics import Diagnostic, Refused, Span, wording_names, wording_shapes
 from netc.dims import Dim
 from netc.ir.module import Value
 from netc.ops.attributes import BadArgument, bind, parameters_of
@@ -28,6 +28,7 @@ from netc.passes.elaboration.values import (
 )
 from netc.syntax import tree
 
+PLURALS = {"int": "whole numbers", "float": "numbers", "bool": "true or false", "str": "strings", "layer": "layers"}
 TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a string", "layer": "a layer"}
 
 
@@ -55,6 +56,9 @@ def bind_op(frame: Frame, kind: type[Op], positional: Sequence[Any], keywords: d
             skipped: int) -> OpLayer:
     """The layer that a call of an op makes. `skipped`: how many positional arguments were operands."""
     places = call_places(kind, node, skipped)
+    if not skipped and positional and isinstance(positional[0], list | tuple) and any(isinstance(x, Value) for x in positional[0]):
+        at = next(a.span for a in node.arguments if a.name is None)
+        raise frame.refuse(wording_names.tensors_in_list(at, kind.name, len(kind.operands), len(positional[0])))
     for name, given in keywords.items():
         if isinstance(given, (Value, *LAYERS)):
             raise frame.refuse(wording_names.wrong_argument(places.get(name, node.span), kind.name, name, describe(given), "a number or setting"))
@@ -92,7 +96,19 @@ def wrong_call(error: BadArgument, kind: type[Op], places: dict[str, Span], node
         return wording_shapes.number_for_tensor(node.span, kind.name, lacking, describe(error.value))
     if error.kind == "too_many":
         return wording_names.too_many_arguments(node.span, kind.name, error.expected)
+    wanted = next((w for w in ITEMS if error.expected.startswith(f"{w} or a ")), None)
+    for i, item in enumerate(error.value if wanted and isinstance(error.value, list | tuple) else ()):
+        if not isinstance(item, (*ITEMS[wanted], Dim)) or isinstance(item, bool):  # type: ignore[index]
+            return _wrong_item(at, kind.name, error.name, error.expected, f"[{i}]", item, str(wanted))
     return wording_names.wrong_argument(at, kind.name, error.name, describe(error.value), error.expected)
+
+
+ITEMS: dict[str, tuple[type, ...]] = {"a whole number": (int,), "a number": (int, float)}
+
+
+def _wrong_item(span: Span, layer: str, name: str, expected: str, place: str, item: Any, wanted: str) -> Any:
+    got = describe(item).removeprefix("the number ")
+    return wording_names.wrong_item(span, layer, name, expected, place, got, wanted)
 
 
 def call_block(frame: Frame, definition: Definition, positional: Sequence[Any], keywords: dict[str, Any],
@@ -175,6 +191,9 @@ def checked(frame: Frame, name: str, parameter: tree.Parameter, value: Any, span
     if annotation is None:
         return value
     fitted = _fit(annotation, value)
+    if fitted is _UNFIT and (item := _unfit_item(annotation, value)):
+        place, found, wanted = item
+        raise frame.refuse(_wrong_item(span, name, key, _expected(annotation), place, found, _expected(wanted)))
     if fitted is _UNFIT:
         raise frame.refuse(wording_names.wrong_argument(span, name, key, describe(value), _expected(annotation)))
     return fitted
@@ -199,24 +218,45 @@ def _fit(annotation: tree.Annotation, value: Any) -> Any:
     return value if fits else _UNFIT
 
 
+def _unfit_item(annotation: tree.Annotation, value: Any, place: str = "") -> tuple[str, Any, tree.Annotation] | None:
+    """Of a list, the first item that its annotation does not take: where it is, the item, and what it should be."""
+    inner = annotation.inner
+    for i, item in enumerate(value if inner and isinstance(value, list | tuple) else ()):
+        if inner and _fit(inner, item) is _UNFIT:
+            here = f"{place}[{i}]"
+            return _unfit_item(inner, item, here) or (here, item, inner)
+    return None
+
+
 def _expected(annotation: tree.Annotation | None) -> str:
     if annotation is None:
         return ""
     if annotation.name == "list":
-        return f"a list of {TYPES.get(annotation.inner.name, 'lists').removeprefix('a ')}s" if annotation.inner else "a list"
+        return f"a list{_of(annotation)}"
     return TYPES.get(annotation.name, annotation.name)
+
+
+def _of(annotation: tree.Annotation) -> str:
+    """What a list is of, in words: of lists of whole numbers."""
+    inner = annotation.inner
+    if inner is None:
+        return ""
+    return f" of lists{_of(inner)}" if inner.name == "list" else f" of {PLURALS[inner.name]}"
 
 
 def check_annotations(parameters: Sequence[tree.Parameter]) -> None:
     """Refuses what is not the type of a parameter, and two parameters of one name."""
     places: dict[str, Span] = {}
+    found: list[Diagnostic] = []
     for parameter in parameters:
         name = parameter.name
         if name.text in places:
-            raise Refused(wording_names.redefined(name.span, name.text, places[name.text], "a parameter"))
+            found.append(wording_names.redefined(name.span, name.text, places[name.text], "a parameter"))
         places[name.text] = name.span
         annotation = parameter.annotation
         while annotation is not None:
             if annotation.name not in TYPES and annotation.name != "list":
-                raise Refused(wording_names.unknown_annotation(annotation.span, annotation.name))
+                found.append(wording_names.unknown_annotation(annotation.span, annotation.name))
             annotation = annotation.inner
+    if found:
+        raise Refused(*found)

@@ -341,15 +341,41 @@ def _mentions(node: Any, name: str) -> bool:
 
 
 def _sides(frame: Frame, node: tree.Expression) -> list[tuple[str, str]]:
-    """The values of a comparison's sides, where they are not what is written."""
+    """The values of a comparison's sides and of the names in it, where they are not what is written."""
     quiet = replace(frame, asserting=False)
-    shown = []
+    shown: dict[str, str] = {}
     for side in node.operands if isinstance(node, tree.Comparison) else ():
-        found = evaluate(quiet, side)
-        text = f"[{', '.join(map(str, found))}]" if isinstance(found, list) else str(found)
-        if text != side.span.text:
-            shown.append((side.span.text, text))
-    return shown
+        shown[side.span.text] = _shown(evaluate(quiet, side))
+    for name in _names_in(node):
+        if isinstance(held := frame.env.get(name), int | float | str | Dim):
+            shown.setdefault(name, _shown(held))
+    return [(text, found) for text, found in shown.items() if text != found][:NOTES]
+
+
+NOTES = 8  # of one assertion
+
+
+def _shown(found: Any) -> str:
+    """A value with the numbers that the caller gives for sizes."""
+    if isinstance(found, list):
+        return f"[{', '.join(map(_shown, found))}]"
+    if isinstance(found, Dim):
+        known = value(found)
+        return str(found if known is None else known)
+    return describe(found) if isinstance(found, bool) else str(found)
+
+
+def _names_in(node: Any) -> Iterator[str]:
+    """The names in an expression, in their order."""
+    if isinstance(node, tree.Name):
+        yield node.text
+    elif isinstance(node, tuple):
+        for part in node:
+            yield from _names_in(part)
+    elif isinstance(node, tree.Tree):
+        for key, part in vars(node).items():
+            if key not in ("span", "function"):
+                yield from _names_in(part)
 
 
 def parameter_count(frame: Frame) -> int | None:
