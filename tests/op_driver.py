@@ -134,8 +134,10 @@ def check_free(case, sample, wanted, free) -> bool:
 
 def check_graph(case: Case, op: Op, shapes, wanted, opset):
     """The graph of `op` on operands of `shapes`, which may be free, gives what is wanted."""
-    operands = [Operand.of(spelled(n), shape, str(x.dtype)) for n, shape, x in
-                zip(case.names, shapes, case.operands, strict=True)]
+    operands = [
+        Operand.of(spelled(n), shape, str(x.dtype))
+        for n, shape, x in zip(case.names, shapes, case.operands, strict=True)
+    ]
     params = [Operand.of(n, p.shape, str(p.dtype)) for n, p in case.params.items()]
     graph = Graph(opset, [*operands, *params])
     names_out = several(op.onnx(graph, *operands, *params))
@@ -198,8 +200,12 @@ def check_torch_refuses(op_class, sample):
         params = op.params(*(x.shape for x in operands)).items()
         params = {name: np.zeros(p.shape, p.dtype or "float64") for name, p in params}
         case = Case(op, op_class.operand_names(len(operands)), operands, params)
-        text = op.torch(*(Operand.of(spelled(n), x.shape, str(x.dtype)) for n, x in
-                          zip((*case.names, *case.params), case.arrays, strict=True)))
+        text = op.torch(
+            *(
+                Operand.of(spelled(n), x.shape, str(x.dtype))
+                for n, x in zip((*case.names, *case.params), case.arrays, strict=True)
+            )
+        )
     except (Mismatch, BadArgument, ArithmeticError, IndexError, ValueError, TypeError):
         return
     errors = (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError, ArithmeticError)

@@ -28,11 +28,14 @@ class Graph:
         names = [f"v{len(self.nodes)}_{i}" for i in range(outputs)]
         kept = {name: value for name, value in attributes.items() if value is not None}
         self.nodes.append(helper.make_node(op_type, [str(i) for i in inputs], names, **kept))
-        self.makers |= dict.fromkeys(names, op_type)
+        self.makers |= dict.fromkeys(names, (op_type, tuple(map(str, inputs))))
         return names[0] if outputs == 1 else tuple(names)
 
     def made_by(self, x):
-        return self.makers.get(str(x))
+        return self.makers[str(x)][0] if str(x) in self.makers else None
+
+    def made_from(self, x):
+        return self.makers[str(x)][1] if str(x) in self.makers else ()
 
     def constant(self, values, dtype):
         name = f"c{len(self.initializers)}"

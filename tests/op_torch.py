@@ -46,8 +46,10 @@ def spelled(name: str) -> str:
 
 def torch_result(case: Case, values, literals=False) -> list:
     """What the expression gives; `literals` writes scalar operands as numbers."""
-    operands = [Operand.of(spelled(n), x.shape, str(x.dtype)) for n, x in
-                zip((*case.names, *case.params), case.arrays, strict=True)]
+    operands = [
+        Operand.of(spelled(n), x.shape, str(x.dtype))
+        for n, x in zip((*case.names, *case.params), case.arrays, strict=True)
+    ]
     if literals:
         texts = [repr(x.item()) if x.shape == () else o for o, x in zip(operands, case.arrays, strict=True)]
         operands = [Operand.of(t, o.shape, o.dtype) for t, o in zip(texts, operands, strict=True)]

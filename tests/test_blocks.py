@@ -120,3 +120,17 @@ def test_a_single_part_is_a_tensor(cut: str) -> None:
     block = "block Cut {\n    input x: [N, C]\n    output split(x, 5, axis=1)\n}\n"
     module = emitted(block + net(f"y = {cut}\n    output y -> relu", "x: float32[4, 5]"))
     assert module(torch.zeros(4, 5)).shape == (4, 5)
+
+
+@pytest.mark.parametrize(
+    "body", ['output x -> cast(to="float64") -> Conv2d(4, 3)', "output x -> Conv2d(4, 3)"]
+)
+def test_float64_without_a_kernel_is_refused_by_check(body: str) -> None:
+    from netc.passes.check import check
+    from netc.passes.load import load
+
+    dtype = "float32" if "cast" in body else "float64"
+    text = f"net A {{\n    input x: {dtype}[N, 3, 8, 8]\n    {body}\n}}\n"
+    found = check(load("a.net", lambda path: text.encode()))
+    assert [d.code for d in found] == ["E0401"]
+    assert "float64" in found[0].message and found[0].span is not None and found[0].span.line == 3

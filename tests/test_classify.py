@@ -149,7 +149,9 @@ def test_an_image_that_cannot_be_read_does_not_stop_the_others(tmp_path):
 
 
 def test_a_file_is_not_the_folder_of_a_run(tmp_path):
-    assert "it is a file; give the run's folder" in refusal(read_run, export(tmp_path / "linear.onnx")).message
+    assert (
+        "it is a file; give the run's folder" in refusal(read_run, export(tmp_path / "linear.onnx")).message
+    )
 
 
 def test_a_very_long_picture_costs_no_memory(tmp_path):

@@ -348,7 +348,9 @@ def test_data_that_do_not_fit_are_refused_before_training():
     assert refusal(check_fit, small(), (3, "2*H", 6), 2).help is None
     assert refusal(check_fit, small(), (3, 4, 6), 10).code == "E0827"
     alone = refusal(check_fit, small(classes=1), (3, 4, 6), 10)
-    assert alone.message == "small has 1 class, and the net has 10 outputs" and "--set classes=1" in alone.help
+    assert (
+        alone.message == "small has 1 class, and the net has 10 outputs" and "--set classes=1" in alone.help
+    )
     large = refusal(check_fit, small(), (3, 4, 6), 2, read_recipe((), ("train.batch=11",)))
     assert large.code == "E0828" and "--set train.batch=8" in large.help
     crop = read_recipe((Setting("augment", (Invocation("random_crop", (4,)),)), Setting("batch", (2,))))

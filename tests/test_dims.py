@@ -30,8 +30,11 @@ NAMES = ("N", "H", "W")
 def grow(inner: st.SearchStrategy) -> st.SearchStrategy:
     small = st.integers(1, 7)
     return st.one_of(
-        st.tuples(st.just("+"), inner, inner), st.tuples(st.just("-"), inner, inner), st.tuples(st.just("*"), inner, inner),
-        st.tuples(st.just("//"), inner, small), st.tuples(st.just("%"), inner, small),
+        st.tuples(st.just("+"), inner, inner),
+        st.tuples(st.just("-"), inner, inner),
+        st.tuples(st.just("*"), inner, inner),
+        st.tuples(st.just("//"), inner, small),
+        st.tuples(st.just("%"), inner, small),
     )
 
 
@@ -45,7 +48,13 @@ def compute(tree: object, sizes: dict[str, AnyDim]) -> AnyDim:
         return sizes[tree]
     operator, left, right = tree  # type: ignore[misc]
     a, b = compute(left, sizes), compute(right, sizes)
-    return {"+": lambda: a + b, "-": lambda: a - b, "*": lambda: a * b, "//": lambda: a // b, "%": lambda: a % b}[operator]()
+    return {
+        "+": lambda: a + b,
+        "-": lambda: a - b,
+        "*": lambda: a * b,
+        "//": lambda: a // b,
+        "%": lambda: a % b,
+    }[operator]()
 
 
 @settings(max_examples=300, deadline=None)
@@ -92,7 +101,7 @@ def test_what_is_learnt_is_enough(tree: object, factor: int) -> None:
             fact = learnt.fact
         else:
             return
-    numbers = {n: 5 for n in NAMES} | {fact.name: fact.multiple * factor}
+    numbers = dict.fromkeys(NAMES, 5) | {fact.name: fact.multiple * factor}
     if fact.name in str(dim):
         known = substitute(dim, {fact.name: size(fact.name, fact.multiple)})
         assert known % 4 == 0
@@ -111,10 +120,19 @@ def test_normal_forms() -> None:
     assert not isinstance(h % 32, int)
 
 
-@pytest.mark.parametrize(("dim", "text"), [
-    (H // 2, "H//2"), (2 * (H // 2), "2*(H//2)"), ((H + 1) // 2, "(H + 1)//2"), (N * H * 3, "3*H*N"), (H - 1, "H - 1"),
-    (size("H", 16) // 2, "H/2"), (size("H", 16) // 32, "H//32"), (1 - H, "-H + 1"),
-])
+@pytest.mark.parametrize(
+    ("dim", "text"),
+    [
+        (H // 2, "H//2"),
+        (2 * (H // 2), "2*(H//2)"),
+        ((H + 1) // 2, "(H + 1)//2"),
+        (N * H * 3, "3*H*N"),
+        (H - 1, "H - 1"),
+        (size("H", 16) // 2, "H/2"),
+        (size("H", 16) // 32, "H//32"),
+        (1 - H, "-H + 1"),
+    ],
+)
 def test_text(dim: AnyDim, text: str) -> None:
     assert str(dim) == text
 

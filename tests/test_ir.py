@@ -88,7 +88,10 @@ def test_the_text_names_everything(unet: Net) -> None:
     assert "net UNet(width=64, depth=4, classes=2)" in shown
     assert "requires H % 16 == 0" in shown
     assert shown.count("call ") == sum(isinstance(s, Call) for b in [unet.block] for s in b.body) + sum(
-        isinstance(s, Call) for b in {id(c.block): c.block for c in unet.block.body if isinstance(c, Call)}.values() for s in b.body)
+        isinstance(s, Call)
+        for b in {id(c.block): c.block for c in unet.block.body if isinstance(c, Call)}.values()
+        for s in b.body
+    )
     assert "@head(" in shown and "loss %" in shown
 
 

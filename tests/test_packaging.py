@@ -26,20 +26,29 @@ print(netc.__file__)
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     source = folder / "source"
-    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True).stdout.decode().split("\0")
+    names = (
+        subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True).stdout.decode().split("\0")
+    )
     for name in filter(None, names):
         if not name.startswith("tests/") and (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
-    done = subprocess.run([sys.executable, "-m", "build", "--no-isolation", "-o", str(folder / "out"), str(source)],
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "-o", str(folder / "out"), str(source)],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return folder / "out"
 
 
 def probe(path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(path)!r})\n{PROBE}"],
-                          capture_output=True, text=True, cwd=path)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(path)!r})\n{PROBE}"],
+        capture_output=True,
+        text=True,
+        cwd=path,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(path)), "another netc was imported"
 

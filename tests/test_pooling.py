@@ -27,8 +27,12 @@ def torch_windows(n: int, kernel: int, stride: int, padding: int, dilation: int)
 
 
 def test_ceil_mode_has_as_many_windows_as_torch() -> None:
-    cases = [(n, k, s, p, d) for n, k, s, d in product(range(1, 9), range(1, 5), range(1, 5), range(1, 4))
-             for p in range(k // 2 + 1) if n + 2 * p + s - 1 >= d * (k - 1) + 1]
+    cases = [
+        (n, k, s, p, d)
+        for n, k, s, d in product(range(1, 9), range(1, 5), range(1, 5), range(1, 4))
+        for p in range(k // 2 + 1)
+        if n + 2 * p + s - 1 >= d * (k - 1) + 1
+    ]
     assert len(cases) > 400
     for n, k, s, p, d in cases:
         op = MaxPool2d((k, k), (s, s), (p, p), (d, d), ceil_mode=True)

@@ -14,7 +14,9 @@ def fences(language: str) -> list[str]:
 
 
 def netc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "netc", *arguments], cwd=folder, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", "netc", *arguments], cwd=folder, capture_output=True, text=True
+    )
 
 
 def test_the_spec_becomes_the_class(tmp_path: Path) -> None:

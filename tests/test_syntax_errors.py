@@ -164,9 +164,7 @@ def test_damaged_specs_give_messages_and_nothing_else(seed: int) -> None:
     """Characters are dropped, doubled and exchanged; what is left ends in findings, within their bounds."""
     rng = random.Random(seed)
     text = list(
-        net(
-            "y = image -> Conv2d(width, 3) -> relu\nfor i in range(2) {\n    y = y -> relu\n}\nx = y"
-        )
+        net("y = image -> Conv2d(width, 3) -> relu\nfor i in range(2) {\n    y = y -> relu\n}\nx = y")
     )
     for _ in range(rng.randint(1, 6)):
         at = rng.randrange(len(text))
@@ -273,7 +271,9 @@ def test_a_name_like_no_other_has_no_guess(name: str) -> None:
     assert [(d.code, d.help) for d in found(net(f"x = {name}(image)"))] == [("E0201", None)]
 
 
-@pytest.mark.parametrize(("name", "near"), [("relv", "relu"), ("sqr", "sqrt"), ("Cnv2d", "Conv2d"), ("imag", "image")])
+@pytest.mark.parametrize(
+    ("name", "near"), [("relv", "relu"), ("sqr", "sqrt"), ("Cnv2d", "Conv2d"), ("imag", "image")]
+)
 def test_a_slip_of_a_letter_has_its_guess(name: str, near: str) -> None:
     assert [d.help for d in found(net(f"x = {name}"))] == [f"did you mean `{near}`?"]
 
@@ -302,4 +302,6 @@ def test_logits_that_were_not_flattened_are_explained(layers: str, help_: str) -
 
 def test_a_train_block_has_no_equals_signs() -> None:
     text = net("x = image") + "train {\n    optimizer = adamw(lr=0.1)\n    batch = 64\n}\n"
-    assert [d.help for d in found(text)] == [f"leave out the `=`: `{key} value`" for key in ("optimizer", "batch")]
+    assert [d.help for d in found(text)] == [
+        f"leave out the `=`: `{key} value`" for key in ("optimizer", "batch")
+    ]

@@ -44,7 +44,7 @@ class GraphBuilder:
         self._values, self._nodes = Names(self.taken), Names()
         self._drafts: list[_Draft] = []
         self._marks = 0
-        self._makers: dict[str, str] = {}
+        self._makers: dict[str, tuple[str, tuple[str, ...]]] = {}  # the type and inputs of what gives a value
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._sizes = RunTimeSizes(self, self.inputs)
 
@@ -52,8 +52,9 @@ class GraphBuilder:
     def node(self, op_type: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
         marks = [f"\0{self._marks + i}" for i in range(outputs)]
         self._marks += outputs
-        self._drafts.append(_Draft(op_type, tuple(map(str, inputs)), marks, attributes))
-        self._makers.update(dict.fromkeys(marks, op_type))
+        given = tuple(map(str, inputs))
+        self._drafts.append(_Draft(op_type, given, marks, attributes))
+        self._makers.update(dict.fromkeys(marks, (op_type, given)))
         return marks[0] if outputs == 1 else tuple(marks)
 
     def constant(self, values: Any, dtype: str) -> str:
@@ -66,7 +67,10 @@ class GraphBuilder:
         return self._constants[key]
 
     def made_by(self, x: str) -> str | None:
-        return self._makers.get(str(x))
+        return self._makers[str(x)][0] if str(x) in self._makers else None
+
+    def made_from(self, x: str) -> tuple[str, ...]:
+        return self._makers[str(x)][1] if str(x) in self._makers else ()
 
     def sizes(self, shape: Shape) -> str:
         if all(isinstance(d, int) for d in shape):
@@ -122,7 +126,7 @@ class GraphBuilder:
         for name, value in attributes.items():
             if value is not None:
                 add_attribute(node, name, value)
-        self._makers.update(dict.fromkeys(outputs, op_type))
+        self._makers.update(dict.fromkeys(outputs, (op_type, tuple(inputs))))
 
     def enter_size(self, text: str, op_type: str, *inputs: str, **attributes: Any) -> str:
         """Adds a node that computes a size, ahead of those that are being made."""

@@ -18,7 +18,9 @@ from netc.passes.load import Program, templates
 @options.settings
 @options.dynamic
 @options.form
-def command(specs: tuple[str, ...], net_name: str | None, sets: tuple[str, ...], dynamic: str | None, format: str) -> None:
+def command(
+    specs: tuple[str, ...], net_name: str | None, sets: tuple[str, ...], dynamic: str | None, format: str
+) -> None:
     """Check specs: names, types, shapes and the training recipe.
 
     Takes every net of each file, or the one that --net names. All independent mistakes are reported in
@@ -59,5 +61,7 @@ def _notes(path: str, program: Program, names: list[str] | None) -> None:
     if not program.nets:
         say(f"{path} has no nets: its blocks were read, their shapes are checked where a net uses them")
     for name, lacking in templates(program).items() if names is None else ():
-        say(f"{path}: the shapes of {name} were not checked, as it has no {' and no '.join(lacking)}; "
-            f"give a default or a preset, or check it with --net {name} --set {lacking[0]}=...")
+        say(
+            f"{path}: the shapes of {name} were not checked, as it has no {' and no '.join(lacking)}; "
+            f"give a default or a preset, or check it with --net {name} --set {lacking[0]}=..."
+        )

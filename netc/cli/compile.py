@@ -23,17 +23,46 @@ if TYPE_CHECKING:
 @click.command("compile")
 @options.spec
 @options.net
-@click.option("--target", type=click.Choice(["torch", "onnx", "all"]), default="all", show_default=True, help="What to write.")
+@click.option(
+    "--target",
+    type=click.Choice(["torch", "onnx", "all"]),
+    default="all",
+    show_default=True,
+    help="What to write.",
+)
 @click.option("-o", "--output", metavar="DIR", default=".", show_default=True, help="The folder to write to.")
 @options.settings
 @options.dynamic
 @options.opset
-@click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="Take the weights from this safetensors file; every name must fit.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", default=0, show_default=True, help="Draw the weights from this seed, where no file is given.")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take the weights from this safetensors file; every name must fit.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Draw the weights from this seed, where no file is given.",
+)
 @options.force
 @options.form
-def command(spec: str, net_name: str | None, target: str, output: str, sets: tuple[str, ...], dynamic: str | None,
-            opset: int, weights: Path | None, seed: int, force: bool, format: str) -> None:
+def command(
+    spec: str,
+    net_name: str | None,
+    target: str,
+    output: str,
+    sets: tuple[str, ...],
+    dynamic: str | None,
+    opset: int,
+    weights: Path | None,
+    seed: int,
+    force: bool,
+    format: str,
+) -> None:
     """Compile a net NAME to name.py, name.onnx and name.safetensors, in --output.
 
     The source reads as if a careful person wrote it and needs only PyTorch. The ONNX file and the
@@ -70,7 +99,9 @@ def _check_room(table: State, folder: Path, files: int) -> None:
         raise Refused(no_memory(str(folder), sum(sizes[-AHEAD - 1 :]), memory))
 
 
-def write_net(net: Net, folder: Path, target: str, opset: int, weights: Path | None, seed: int, force: bool) -> list[Path]:
+def write_net(
+    net: Net, folder: Path, target: str, opset: int, weights: Path | None, seed: int, force: bool
+) -> list[Path]:
     """Writes the files of `target`; gives their paths."""
     from netc.backends.describe import describe
     from netc.backends.output import write_output, written_by_netc
@@ -81,7 +112,9 @@ def write_net(net: Net, folder: Path, target: str, opset: int, weights: Path | N
     name = snake_case(net.name)
     paths = {kind: folder / f"{name}.{kind}" for kind in ("py", "onnx", "safetensors")}
     wanted = {"torch": ("py", "safetensors"), "onnx": ("onnx",), "all": ("py", "onnx", "safetensors")}[target]
-    if strangers := [p for p in (paths[kind] for kind in wanted) if not force and p.exists() and not written_by_netc(p)]:
+    if strangers := [
+        p for p in (paths[kind] for kind in wanted) if not force and p.exists() and not written_by_netc(p)
+    ]:
         raise Refused(*(not_ours(str(path)) for path in strangers))
     if folders := [p for p in (paths[kind] for kind in wanted) if p.is_dir()]:
         raise Refused(*(cannot_write(str(path), "it is a folder") for path in folders))

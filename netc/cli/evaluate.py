@@ -11,12 +11,33 @@ from netc.cli import options
 
 @click.command("eval")
 @click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
-@click.option("--backend", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True, help="What runs the net.")
-@click.option("--data", metavar="DATA", help="digits, cifar10 or folder:PATH; what the run was trained on unless given.")
-@click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where the files of cifar10 are, or go.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to run.")
+@click.option(
+    "--backend",
+    type=click.Choice(["torch", "onnx"]),
+    default="torch",
+    show_default=True,
+    help="What runs the net.",
+)
+@click.option(
+    "--data", metavar="DATA", help="digits, cifar10 or folder:PATH; what the run was trained on unless given."
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where the files of cifar10 are, or go.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to run.",
+)
 @options.form
-def command(run: Path, backend: str, data: str | None, data_dir: Path | None, device: str, format: str) -> None:
+def command(
+    run: Path, backend: str, data: str | None, data_dir: Path | None, device: str, format: str
+) -> None:
     """Measure the best weights of a run folder on its test images.
 
     The loss is the cross-entropy of the logits, so that both backends can be compared.
@@ -47,5 +68,7 @@ def command(run: Path, backend: str, data: str | None, data_dir: Path | None, de
 
         click.echo(json.dumps(asdict(result), indent=2))
         return
-    click.echo(f"{held.net} on {dataset.name} ({result.backend}, {result.device}): accuracy {result.accuracy:.2%}, "
-               f"loss {result.loss:.4f}, {len(dataset.test):,} images, {result.images_a_second:,.0f} images/s")
+    click.echo(
+        f"{held.net} on {dataset.name} ({result.backend}, {result.device}): accuracy {result.accuracy:.2%}, "
+        f"loss {result.loss:.4f}, {len(dataset.test):,} images, {result.images_a_second:,.0f} images/s"
+    )

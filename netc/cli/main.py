@@ -49,7 +49,9 @@ class Verbs(click.Group):
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         from difflib import get_close_matches
 
         if args and args[0] not in VERBS and not args[0].startswith("-"):
@@ -98,8 +100,10 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("NETC_DEBUG"):
             raise
-        _complain(f"error: netc itself failed ({type(error).__name__}: {visible(str(error)[:300])}).\n"
-                  "This is a bug of netc; NETC_DEBUG=1 shows where.")
+        _complain(
+            f"error: netc itself failed ({type(error).__name__}: {visible(str(error)[:300])}).\n"
+            "This is a bug of netc; NETC_DEBUG=1 shows where."
+        )
 
 
 def _complain(text: str) -> NoReturn:

@@ -23,13 +23,34 @@ STDIN = "stdin.net"  # what messages call standard input
 F = TypeVar("F", bound=Callable[..., Any])
 
 spec = click.argument("spec", type=click.Path(path_type=str), metavar="SPEC")
-net = click.option("--net", "net_name", metavar="NAME", help="The net to take, where the file defines several; `check` and `verify` take all without it.")
-settings = click.option("--set", "sets", multiple=True, metavar="KEY=VALUE",
-                        help="Set a parameter of the net (classes=100, 'depths=[3,4,6,3]') or one of its sizes (N=8); may be repeated.")
-dynamic = click.option("--dynamic", metavar="AXES", help="Free axes that the spec fixes, such as H,W; refused with the line that pins one.")
-form = click.option("--format", type=click.Choice(["text", "json"]), default="text", help="How findings and results are printed.")
+net = click.option(
+    "--net",
+    "net_name",
+    metavar="NAME",
+    help="The net to take, where the file defines several; `check` and `verify` take all without it.",
+)
+settings = click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set a parameter of the net (classes=100, 'depths=[3,4,6,3]') or one of its sizes (N=8); may be repeated.",
+)
+dynamic = click.option(
+    "--dynamic",
+    metavar="AXES",
+    help="Free axes that the spec fixes, such as H,W; refused with the line that pins one.",
+)
+form = click.option(
+    "--format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How findings and results are printed.",
+)
 force = click.option("--force", is_flag=True, help="Overwrite files that netc did not write.")
-opset = click.option("--opset", type=int, default=20, show_default=True, metavar="N", help="The ONNX opset, 17 to 23.")
+opset = click.option(
+    "--opset", type=int, default=20, show_default=True, metavar="N", help="The ONNX opset, 17 to 23."
+)
 
 
 def read_program(path: str) -> Program:
@@ -102,7 +123,9 @@ def axes(dynamic: str | None) -> list[str]:
     return [name.strip() for name in (dynamic or "").split(",") if name.strip()]
 
 
-def read_net(path: str, name: str | None, sets: Sequence[str], dynamic: str | None = None) -> tuple[Program, Net]:
+def read_net(
+    path: str, name: str | None, sets: Sequence[str], dynamic: str | None = None
+) -> tuple[Program, Net]:
     """The program and the net that the options choose."""
     program = read_program(path)
     return program, elaborated(program, chosen(program, name), settings_of_net(sets), dynamic)

@@ -27,7 +27,9 @@ def fail(diagnostics: Sequence[Diagnostic]) -> NoReturn:
 
 def _asked_for_json() -> bool:
     arguments = sys.argv[1:]
-    return "--format=json" in arguments or any(a == "--format" and b == "json" for a, b in zip(arguments, arguments[1:], strict=False))
+    return "--format=json" in arguments or any(
+        a == "--format" and b == "json" for a, b in zip(arguments, arguments[1:], strict=False)
+    )
 
 
 def say(text: str) -> None:

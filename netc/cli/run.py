@@ -16,8 +16,20 @@ from netc.diagnostics.render import render_json
 @click.command("run")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.onnx")
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
-@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many classes to print for each image.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to run.")
+@click.option(
+    "--top",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="How many classes to print for each image.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to run.",
+)
 @options.form
 def command(model: Path, images: tuple[Path, ...], top: int, device: str, format: str) -> None:
     """Classify images with an ONNX file that `netc train` exported.
@@ -39,9 +51,22 @@ def command(model: Path, images: tuple[Path, ...], top: int, device: str, format
     if format == "json":
         import json
 
-        click.echo(json.dumps({"provider": opened.provider, "images": [
-            {"path": str(c.path), "classes": [{"name": g.name, "probability": g.probability} for g in c.guesses]}
-            for c in classified], "errors": json.loads(render_json(findings))}, indent=2))
+        click.echo(
+            json.dumps(
+                {
+                    "provider": opened.provider,
+                    "images": [
+                        {
+                            "path": str(c.path),
+                            "classes": [{"name": g.name, "probability": g.probability} for g in c.guesses],
+                        }
+                        for c in classified
+                    ],
+                    "errors": json.loads(render_json(findings)),
+                },
+                indent=2,
+            )
+        )
         sys.exit(1 if findings else 0)
     for one in classified:
         guesses = "  ".join(f"{g.name} {g.probability:.1%}" for g in one.guesses)

@@ -20,7 +20,9 @@ from netc.passes.cost import Cost, Row
 @options.dynamic
 @click.option("--ir", is_flag=True, help="Print the intermediate representation instead.")
 @options.form
-def command(spec: str, net_name: str | None, sets: tuple[str, ...], dynamic: str | None, ir: bool, format: str) -> None:
+def command(
+    spec: str, net_name: str | None, sets: tuple[str, ...], dynamic: str | None, ir: bool, format: str
+) -> None:
     """Show a net layer by layer: path, layer, output shape, parameters, multiply-adds, and the totals.
 
     Multiply-adds are those of convolutions and matrix products, as papers count them; for one image,
@@ -79,11 +81,22 @@ def _json(net: Net, costs: Cost) -> str:
         return x if isinstance(x, int) else str(x)
 
     def layer(row: Row) -> dict[str, object]:
-        return {"path": ".".join(row.path), "layer": row.layer, "output": list(map(plain, row.shape)),
-                "parameters": plain(row.params), "multiply_adds": plain(row.macs)}
+        return {
+            "path": ".".join(row.path),
+            "layer": row.layer,
+            "output": list(map(plain, row.shape)),
+            "parameters": plain(row.params),
+            "multiply_adds": plain(row.macs),
+        }
 
-    return json.dumps({
-        "net": net.name, "layers": list(map(layer, costs.rows)), "beside": list(map(layer, costs.beside)),
-        "parameters": plain(costs.params), "multiply_adds": plain(costs.macs),
-        "constraints": [str(c) for c in net.constraints],
-    }, indent=2)
+    return json.dumps(
+        {
+            "net": net.name,
+            "layers": list(map(layer, costs.rows)),
+            "beside": list(map(layer, costs.beside)),
+            "parameters": plain(costs.params),
+            "multiply_adds": plain(costs.macs),
+            "constraints": [str(c) for c in net.constraints],
+        },
+        indent=2,
+    )

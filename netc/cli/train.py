@@ -18,16 +18,54 @@ from netc.passes.recipe import Recipe
 @click.command("train")
 @options.spec
 @options.net
-@click.option("--data", default="digits", show_default=True, metavar="DATA", help="digits (in the package), cifar10, or folder:PATH with train/ and test/.")
-@click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where the files of cifar10 are; else they are downloaded once.")
+@click.option(
+    "--data",
+    default="digits",
+    show_default=True,
+    metavar="DATA",
+    help="digits (in the package), cifar10, or folder:PATH with train/ and test/.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where the files of cifar10 are; else they are downloaded once.",
+)
 @options.settings
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="The run folder; runs/NAME-001 and so on unless given.")
-@click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="Start from the weights in this safetensors file.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to train.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The run folder; runs/NAME-001 and so on unless given.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Start from the weights in this safetensors file.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to train.",
+)
 @options.opset
 @options.form
-def command(spec: str, net_name: str | None, data: str, data_dir: Path | None, sets: tuple[str, ...], output: Path | None,
-            weights: Path | None, device: str, opset: int, format: str) -> None:
+def command(
+    spec: str,
+    net_name: str | None,
+    data: str,
+    data_dir: Path | None,
+    sets: tuple[str, ...],
+    output: Path | None,
+    weights: Path | None,
+    device: str,
+    opset: int,
+    format: str,
+) -> None:
     """Train a net by the recipe in its spec; --set train.epochs=3 overrides a part of it.
 
     Spec, recipe and data are checked before the first step. The run folder gets the spec, the emitted
@@ -48,8 +86,18 @@ def command(spec: str, net_name: str | None, data: str, data_dir: Path | None, s
     sys.exit(_train(program, net, settings, recipe, data, data_dir, output, weights, device, opset))
 
 
-def _train(program: Program, net: Net, settings: dict[str, Any], recipe: Recipe, data_name: str, data_dir: Path | None,
-           output: Path | None, weights: Path | None, device: str, opset: int) -> int:
+def _train(
+    program: Program,
+    net: Net,
+    settings: dict[str, Any],
+    recipe: Recipe,
+    data_name: str,
+    data_dir: Path | None,
+    output: Path | None,
+    weights: Path | None,
+    device: str,
+    opset: int,
+) -> int:
     from rich.console import Console
 
     from netc.backends.to_torch import to_torch
@@ -69,8 +117,18 @@ def _train(program: Program, net: Net, settings: dict[str, Any], recipe: Recipe,
     check_fit(data, shape, outputs, recipe)
     module, preprocess, name = to_torch(net), measured(data.train), snake_case(net.name)
     start = _start_weights(net, weights, recipe.seed)
-    run = Run(new_folder(name, output), net.name, net.name, f"{name}.py", f"{name}.onnx", data_name, data.classes, preprocess,
-              settings, str(weights) if weights else None)
+    run = Run(
+        new_folder(name, output),
+        net.name,
+        net.name,
+        f"{name}.py",
+        f"{name}.onnx",
+        data_name,
+        data.classes,
+        preprocess,
+        settings,
+        str(weights) if weights else None,
+    )
     write_start(run, program.source.text, module, recipe, data, program.imported)
     say(f"run folder {run.folder}")
     job = Job(run.folder / run.module, net.name, start, recipe, data, preprocess, run.folder, device)
@@ -79,7 +137,11 @@ def _train(program: Program, net: Net, settings: dict[str, Any], recipe: Recipe,
     comparison = _export(net, run, data, opset)
     write_end(run, result, comparison.as_json())
     if result.best is not None:
-        best = f"accuracy {result.best.test_accuracy:.2%}" if result.best.test_accuracy is not None else f"loss {result.best.test_loss:.4f}"
+        best = (
+            f"accuracy {result.best.test_accuracy:.2%}"
+            if result.best.test_accuracy is not None
+            else f"loss {result.best.test_loss:.4f}"
+        )
         say(f"best test {best} in epoch {result.best.epoch}; {result.seconds:.1f} s")
     if result.interrupted:
         say(f"interrupted; the best weights so far are in {run.folder}")
@@ -98,7 +160,9 @@ def _start_weights(net: Net, weights: Path | None, seed: int):  # type: ignore[n
     from netc.passes.initial import draw, state
 
     table = state(net)
-    return load_weights(weights, table) if weights else {name: draw(name, p, seed) for name, p in table.items()}
+    return (
+        load_weights(weights, table) if weights else {name: draw(name, p, seed) for name, p in table.items()}
+    )
 
 
 def _export(net: Net, run, data, opset: int):  # type: ignore[no-untyped-def]
@@ -116,8 +180,10 @@ def _export(net: Net, run, data, opset: int):  # type: ignore[no-untyped-def]
         write_onnx(path, to_onnx(net, opset, run.preprocess.as_json(), run.classes), source)
     model = open_model(path, "cpu")
     found = compare(model, logits_of(trained_module(run), data.test.images, run.preprocess), data)
-    say(f"wrote {path}: the same class as PyTorch for {found.images - len(found.differing) - len(found.close):,} of "
-        f"{found.images:,} test images, relative error {found.relative_error:.1e} ({found.provider})")
+    say(
+        f"wrote {path}: the same class as PyTorch for {found.images - len(found.differing) - len(found.close):,} of "
+        f"{found.images:,} test images, relative error {found.relative_error:.1e} ({found.provider})"
+    )
     if found.close:
         say(f"  apart, with their best two logits within 1e-5: {', '.join(map(str, found.close))}")
     if found.differing:

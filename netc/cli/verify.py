@@ -17,11 +17,28 @@ from netc.deploy.verify import Report
 @options.settings
 @options.dynamic
 @options.opset
-@click.option("--tolerance", type=float, default=1e-5, show_default=True, help="The largest relative error allowed.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", default=0, show_default=True, help="Of the weights, the running statistics and the inputs.")
+@click.option(
+    "--tolerance", type=float, default=1e-5, show_default=True, help="The largest relative error allowed."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Of the weights, the running statistics and the inputs.",
+)
 @options.form
-def command(spec: str, net_name: str | None, sets: tuple[str, ...], dynamic: str | None, opset: int, tolerance: float,
-            seed: int, format: str) -> None:
+def command(
+    spec: str,
+    net_name: str | None,
+    sets: tuple[str, ...],
+    dynamic: str | None,
+    opset: int,
+    tolerance: float,
+    seed: int,
+    format: str,
+) -> None:
     """Verify that the emitted targets compute what the spec says.
 
     Runs each net (or the one that --net names) on random weights, running statistics and inputs, at two
@@ -56,16 +73,32 @@ def command(spec: str, net_name: str | None, sets: tuple[str, ...], dynamic: str
 def _json(reports: Sequence[Report]) -> str:
     import json
 
-    return json.dumps([{
-        "net": r.net, "passed": r.passed, "tolerance": r.tolerance,
-        "compared": [{"target": c.target, "value": c.value, "sizes": dict(c.sizes), "error": c.error} for c in r.compared],
-        "deviates": {target: {"path": b.path, "error": b.error, "note": b.note} for target, b in r.blames.items()},
-    } for r in reports], indent=2)
+    return json.dumps(
+        [
+            {
+                "net": r.net,
+                "passed": r.passed,
+                "tolerance": r.tolerance,
+                "compared": [
+                    {"target": c.target, "value": c.value, "sizes": dict(c.sizes), "error": c.error}
+                    for c in r.compared
+                ],
+                "deviates": {
+                    target: {"path": b.path, "error": b.error, "note": b.note}
+                    for target, b in r.blames.items()
+                },
+            }
+            for r in reports
+        ],
+        indent=2,
+    )
 
 
 def _text(report: Report) -> str:
-    lines = [f"{report.net}: {'the targets agree' if report.passed else 'THE TARGETS DISAGREE'} "
-             f"(relative error against numpy float64, at most {report.tolerance:g})"]
+    lines = [
+        f"{report.net}: {'the targets agree' if report.passed else 'THE TARGETS DISAGREE'} "
+        f"(relative error against numpy float64, at most {report.tolerance:g})"
+    ]
     width = max(len(c.value) for c in report.compared)
     for c in report.compared:
         sizes = ", ".join(f"{k}={v}" for k, v in c.sizes.items())
@@ -73,5 +106,7 @@ def _text(report: Report) -> str:
         lines.append(f"  {c.target:5}  {c.value:{width}}  {sizes:18}  {c.error:.1e}{mark}")
     for target, blame in report.blames.items():
         where = f"first at `{blame.path}` (relative error {blame.error:.1e})" if blame.path else blame.note
-        lines.append(f"  {target} deviates {where}" + (f": {blame.note}" if blame.path and blame.note else ""))
+        lines.append(
+            f"  {target} deviates {where}" + (f": {blame.note}" if blame.path and blame.note else "")
+        )
     return "\n".join(lines) + "\n"

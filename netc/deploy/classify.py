@@ -30,9 +30,7 @@ class Classified:
     guesses: tuple[Guess, ...]
 
 
-def classify(
-    model: Model, paths: Sequence[Path], top: int = 5
-) -> tuple[list[Classified], list[Diagnostic]]:
+def classify(model: Model, paths: Sequence[Path], top: int = 5) -> tuple[list[Classified], list[Diagnostic]]:
     """The `top` classes of each image, in the order of the paths, and what is wrong with those that cannot be read."""
     size, channels = model.preprocess.size, model.preprocess.channels
     images: dict[int, Bytes] = {}

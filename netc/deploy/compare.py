@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from netc.deploy.deviation import relative_error
 from netc.deploy.session import Model, logits_of
 from netc.train.dataset import Dataset, Labels, Split
 from netc.train.preprocess import Floats
@@ -57,11 +58,6 @@ def compared(
         len(labels), differing, close, relative_error(expected, got), classes_agree,
         accuracy(expected, labels), accuracy(got, labels), provider,
     )  # fmt: skip
-
-
-def relative_error(expected: Floats, got: Floats) -> float:
-    scale = float(np.abs(expected).max())
-    return float(np.abs(expected.astype(np.float64) - got).max() / (scale or 1.0))
 
 
 def evaluate_onnx(model: Model, test: Split) -> Evaluation:

@@ -37,7 +37,9 @@ CHARACTERS = {
     "\xa0": "this is a no-break space; write an ordinary space",
 }
 
-TRAILING_AXES = "it is told how many trailing axes it takes, not their sizes, which are inferred: leave {} out"
+TRAILING_AXES = (
+    "it is told how many trailing axes it takes, not their sizes, which are inferred: leave {} out"
+)
 RECIPE = (  # what a train block may say, and the arguments for which --set has a short form
     *("optimizer", "schedule", "augment", "batch", "epochs", "ema", "seed"),
     *("lr", "momentum", "nesterov", "weight_decay", "betas", "eps", "warmup"),

@@ -98,7 +98,9 @@ def unexpected_token(span: Span, newline: bool, end: bool, accepts: set[str]) ->
     if returned := re.match(r"\s*return\b(?!\s*=)[ \t]*([^#]*)", line):
         return _return(span, line, returned[1].strip())
     what = "the end of the file" if end else "the end of the line" if newline else f"`{_short(span.text)}`"
-    help_ = _label_habit(span, line) or line_habit(_before(span)) or _syntax_help(span, newline or end, accepts)
+    help_ = (
+        _label_habit(span, line) or line_habit(_before(span)) or _syntax_help(span, newline or end, accepts)
+    )
     if span.text == ":" and help_ == BRACES:
         return Diagnostic("E0105", "a body does not begin with `:`", span, help=help_)
     return Diagnostic("E0105", f"{what} is not expected here{_expected(accepts)}", span, help=help_)
@@ -138,8 +140,12 @@ def _label_habit(span: Span, line: str) -> str | None:
 
 
 def positional_after_keyword(span: Span) -> Diagnostic:
-    return Diagnostic("E0105", "a positional argument follows a keyword", span,
-                      help="put it before the keywords, or give it a name")
+    return Diagnostic(
+        "E0105",
+        "a positional argument follows a keyword",
+        span,
+        help="put it before the keywords, or give it a name",
+    )
 
 
 def _syntax_help(span: Span, ends: bool, accepts: set[str]) -> str | None:

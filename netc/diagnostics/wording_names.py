@@ -55,7 +55,9 @@ def wrong_argument(span: Span, layer: str, name: str, got: str, expected: str) -
     return Diagnostic("E0205", f"`{name}` of `{layer}` takes {expected}, not {got}", _value(span), help=help_)
 
 
-def wrong_item(span: Span, layer: str, name: str, expected: str, place: str, got: str, wanted: str) -> Diagnostic:
+def wrong_item(
+    span: Span, layer: str, name: str, expected: str, place: str, got: str, wanted: str
+) -> Diagnostic:
     """`place`: where in the list given, such as [1] or [0][2]; what is there should be `wanted`."""
     message = f"`{name}` of `{layer}` takes {expected}: {got}, its item {place}, is not {wanted}"
     return Diagnostic("E0205", message, _value(span))
@@ -64,7 +66,10 @@ def wrong_item(span: Span, layer: str, name: str, expected: str, place: str, got
 def tensor_in_argument(span: Span, what: str) -> Diagnostic:
     holder = "a layer that holds a tensor" if what == "a layer" else what
     return Diagnostic(
-        "E0205", f"an argument of a block cannot be {holder}", _value(span), help="make the tensor an input of the block"
+        "E0205",
+        f"an argument of a block cannot be {holder}",
+        _value(span),
+        help="make the tensor an input of the block",
     )
 
 
@@ -199,8 +204,12 @@ def reserved_class(span: Span, name: str, role: str, what: str) -> Diagnostic:
 
 def bad_metric(span: Span, name: str) -> Diagnostic:
     shown = name if len(name) <= 40 else name[:37] + "..."
-    return Diagnostic("E0505", f"`{shown}` cannot name a metric", span,
-                      help="the name of a metric is made of letters, digits, spaces and `_.-/@%+`, at most 64")
+    return Diagnostic(
+        "E0505",
+        f"`{shown}` cannot name a metric",
+        span,
+        help="the name of a metric is made of letters, digits, spaces and `_.-/@%+`, at most 64",
+    )
 
 
 def bad_segment(span: Span, name: str) -> Diagnostic:
@@ -275,7 +284,9 @@ def tensors_in_list(span: Span, layer: str, wanted: int, got: int) -> Diagnostic
     takes = "one tensor" if wanted == 1 else f"{wanted} tensors, one by one"
     help_ = None
     if wanted == 1:
-        help_ = "join them first, such as with `concat(a, b, axis=1)`" if got > 1 else "leave the brackets out"
+        help_ = (
+            "join them first, such as with `concat(a, b, axis=1)`" if got > 1 else "leave the brackets out"
+        )
     return Diagnostic("E0511", f"`{layer}` takes {takes}, not a list of {got}", _value(span), help=help_)
 
 

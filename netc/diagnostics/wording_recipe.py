@@ -159,8 +159,11 @@ CALL = re.compile(r"train\.(\w+)\s*=\s*(\w+)\(\s*((?:\w+\s*=\s*[\w.+-]+\s*,?\s*)
 
 def bad_override(text: str, why: str) -> Diagnostic:
     call = CALL.match(text[:200])
-    return Diagnostic("E0811", f"--set {text[:200]} cannot be read: {why}",
-                      help=f"write {_one_by_one(*call.groups())}" if call else "write --set train.batch=64")
+    return Diagnostic(
+        "E0811",
+        f"--set {text[:200]} cannot be read: {why}",
+        help=f"write {_one_by_one(*call.groups())}" if call else "write --set train.batch=64",
+    )
 
 
 def _one_by_one(setting: str, choice: str, arguments: str) -> str:

@@ -138,8 +138,11 @@ def crop_differs(size: int, shape: Sequence[int]) -> Diagnostic:
 
 def batch_too_large(batch: int, images: int) -> Diagnostic:
     fitting = 1 << (min(images, 64).bit_length() - 1)
-    return Diagnostic("E0828", f"a batch of {batch} is more than the {images} training image{'s' * (images != 1)}",
-                      help=f"take a smaller one: --set train.batch={fitting}")
+    return Diagnostic(
+        "E0828",
+        f"a batch of {batch} is more than the {images} training image{'s' * (images != 1)}",
+        help=f"take a smaller one: --set train.batch={fitting}",
+    )
 
 
 def batch_refused(batch: int, why: str) -> Diagnostic:

@@ -88,8 +88,11 @@ def no_room(path: str, needed: int, free: int) -> Diagnostic:
 
 def no_memory(path: str, needed: int, there: int) -> Diagnostic:
     why = f"that takes {bytes_in_words(needed)} of memory, and the machine has {bytes_in_words(there)}"
-    return Diagnostic("E0708", f"{path} cannot be written: {why}",
-                      help="`netc check` and `netc show` allocate nothing, however large the net is")
+    return Diagnostic(
+        "E0708",
+        f"{path} cannot be written: {why}",
+        help="`netc check` and `netc show` allocate nothing, however large the net is",
+    )
 
 
 def provider_missing(name: str, available: Iterable[str]) -> Diagnostic:

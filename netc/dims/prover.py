@@ -53,13 +53,11 @@ class Prover:
     given: what each of the block's own sizes is, in the free sizes of the net.
     minimums: the least value of each free size.
     guards: the questions that the symbols alone did not answer, with the answers.
-    undecided: the last question that could not be answered for every free size.
     """
 
     given: Mapping[str, AnyDim] = field(default_factory=dict)
     minimums: Mapping[str, int] = field(default_factory=dict)
     guards: dict[Guard, None] = field(default_factory=dict)
-    undecided: AnyDim | None = None
 
     def ask(self, question: str, dim: AnyDim, number: int = 0) -> object:
         """True, False or a value; None where it depends on a size that is free."""
@@ -69,8 +67,6 @@ class Prover:
         if answer is None:
             answer = _answer(question, substitute(dim, self.given), number, self.minimums)
             self.guards[Guard(question, dim, answer, number)] = None
-            if answer is None:
-                self.undecided = substitute(dim, self.given)
         return answer
 
 

@@ -39,8 +39,9 @@ def verify_net(net: Net) -> None:
     visit(net.block, {})
 
 
-def verify_nodes(inputs: Sequence[Value], nodes: Sequence[Node], outputs: Sequence[Value],
-                 minimums: Mapping[str, int]) -> None:
+def verify_nodes(
+    inputs: Sequence[Value], nodes: Sequence[Node], outputs: Sequence[Value], minimums: Mapping[str, int]
+) -> None:
     """The same for a flat graph."""
     _order(nodes, {*inputs}, outputs)
     with proving(Prover({}, minimums)):

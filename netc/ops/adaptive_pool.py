@@ -33,8 +33,11 @@ class AdaptivePooling(Op):
         require_least(1, output_size=self.output_size)
         for n, o in zip(x[2:], self.output_size, strict=True):
             if o != 1 and value(n) is None:
-                require(divides(o, n), "output_size",
-                        f"an axis of {n} cannot be proved a multiple of {o}, so its windows are not known")
+                require(
+                    divides(o, n),
+                    "output_size",
+                    f"an axis of {n} cannot be proved a multiple of {o}, so its windows are not known",
+                )
         return (*x[:2], *self.output_size)
 
     def forward(self, x: Array) -> Array:

@@ -8,7 +8,11 @@ from netc.ops.contract import Array, Graph, Init, Parameter, require
 
 
 def require_eps(eps: float) -> None:
-    require(eps < 1, "eps", f"eps is a small number such as 1e-5, not {eps:g}; how many features come in is inferred")
+    require(
+        eps < 1,
+        "eps",
+        f"eps is a small number such as 1e-5, not {eps:g}; how many features come in is inferred",
+    )
     require(eps >= 0, "eps", f"eps must not be negative, not {eps}")
 
 

@@ -14,7 +14,11 @@ from netc.ops.contract import Op, require
 T = TypeVar("T", bound=Op)
 
 WORDS: Mapping[Any, str] = {
-    int: "a whole number", float: "a number", bool: "true or false", str: "a string", type(None): "none",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a string",
+    type(None): "none",
     Dim: "a size",
 }
 MANY = {2: "a pair", 3: "a triple"}
@@ -82,12 +86,13 @@ def _hints(op_class: type[Op]) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in fields(op_class)}
 
 
-def _place(op_class: type[Op], names: tuple[str, ...], positional: Sequence[Any],
-           keywords: Mapping[str, Any]) -> dict[str, Any]:
+def _place(
+    op_class: type[Op], names: tuple[str, ...], positional: Sequence[Any], keywords: Mapping[str, Any]
+) -> dict[str, Any]:
     """The arguments by the name of their attribute."""
     takers = tuple(name for name in names if name != op_class.extra)
     given: dict[str, Any] = {}
-    if op_class.variadic and (rest := positional[takers.index(op_class.variadic):]):
+    if op_class.variadic and (rest := positional[takers.index(op_class.variadic) :]):
         positional = positional[: takers.index(op_class.variadic)]
         alone = len(rest) == 1 and isinstance(rest[0], list | tuple)
         given[op_class.variadic] = rest[0] if alone else tuple(rest)

@@ -26,8 +26,11 @@ class BatchNorm(Op):
     def shape(self, x: Shape, *params: Shape) -> Shape:
         require_map(self.name, x, *self.ranks)
         require_eps(self.eps)
-        require(self.momentum is None or 0 <= self.momentum <= 1, "momentum",
-                f"momentum must be from 0 to 1, not {self.momentum}")
+        require(
+            self.momentum is None or 0 <= self.momentum <= 1,
+            "momentum",
+            f"momentum must be from 0 to 1, not {self.momentum}",
+        )
         return x
 
     def params(self, x: Shape, *params: Shape) -> dict[str, Parameter]:
@@ -62,8 +65,13 @@ class BatchNorm(Op):
         return 2 * prod(x)
 
     def module(self, x: Shape, *params: Shape) -> Code:
-        return call(f"nn.{self.name}", Hole(x[1], "num_features"), Keyword("eps", self.eps, 1e-5),
-                    Keyword("momentum", self.momentum, 0.1), Keyword("affine", self.affine, True))
+        return call(
+            f"nn.{self.name}",
+            Hole(x[1], "num_features"),
+            Keyword("eps", self.eps, 1e-5),
+            Keyword("momentum", self.momentum, 0.1),
+            Keyword("affine", self.affine, True),
+        )
 
     def torch(self, x: Operand, *params: Operand) -> Code:
         affine = (f"weight={params[0]}", f"bias={params[1]}") if self.affine else ()
@@ -73,8 +81,17 @@ class BatchNorm(Op):
         mean, variance = params[-3:-1]
         scale, shift = params[:2] if self.affine else unit_affine(graph, (x.shape[1],), x.dtype)
         momentum = 0.0 if self.momentum is None else self.momentum
-        return graph.node("BatchNormalization", x, scale, shift, mean, variance, epsilon=self.eps,
-                          momentum=1.0 - momentum, training_mode=0)
+        return graph.node(
+            "BatchNormalization",
+            x,
+            scale,
+            shift,
+            mean,
+            variance,
+            epsilon=self.eps,
+            momentum=1.0 - momentum,
+            training_mode=0,
+        )
 
 
 @register("BatchNorm1d")

@@ -221,6 +221,11 @@ class Where(Op):
         sample((2, 3), (2, 3), (2, 3), rejects="condition"),
         sample(given(True, False, dtype="bool"), (2, 3), (2, 3), rejects="condition"),
         sample(given(True, False, True, dtype="bool"), (2, 3), (2,), rejects="b"),
-        sample(given(True, False, True, dtype="bool"), (2, 3), integers((2, 3), 9), rejects="b",
-               without=("torch",)),  # torch promotes
+        sample(
+            given(True, False, True, dtype="bool"),
+            (2, 3),
+            integers((2, 3), 9),
+            rejects="b",
+            without=("torch",),
+        ),  # torch promotes
     )

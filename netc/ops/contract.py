@@ -94,6 +94,9 @@ class Graph(Protocol):
     def made_by(self, x: str) -> str | None:
         """The type of the node that gives `x`; None where it is an input of the graph or function."""
 
+    def made_from(self, x: str) -> tuple[str, ...]:
+        """The inputs of the node that gives `x`; none where it is an input of the graph or function."""
+
     def sizes(self, shape: Shape) -> str:
         """An int64 vector that holds `shape`, computed at run time where it depends on a free size."""
 
@@ -129,8 +132,14 @@ class Sample:
     without: tuple[str, ...] = ()
 
 
-def sample(*operands: tuple[int, ...] | Draw, rejects: str | None = None, flops: int | None = None,
-           macs: int | None = None, without: tuple[str, ...] = (), **attributes: Any) -> Sample:
+def sample(
+    *operands: tuple[int, ...] | Draw,
+    rejects: str | None = None,
+    flops: int | None = None,
+    macs: int | None = None,
+    without: tuple[str, ...] = (),
+    **attributes: Any,
+) -> Sample:
     """A sample; an operand given as a bare shape is float32, drawn from a normal distribution."""
     draws = tuple(o if isinstance(o, Draw) else Draw(o) for o in operands)
     return Sample(draws, attributes, rejects, flops, macs, without)
@@ -181,10 +190,14 @@ class Op:
         """The dtype of the outputs. Unless overridden, all operands share one dtype, which it is."""
         first: str = operands[0]
         for operand, dtype in zip(self.operand_names(len(operands)), operands, strict=True):
-            require(dtype in self.accepts, operand,
-                    f"{operand} is {dtype}, but {self.name} takes {' or '.join(self.accepts)}")
-            require(dtype == first, operand,
-                    f"{operand} is {dtype}, but {self.operand_names(1)[0]} is {first}")
+            require(
+                dtype in self.accepts,
+                operand,
+                f"{operand} is {dtype}, but {self.name} takes {' or '.join(self.accepts)}",
+            )
+            require(
+                dtype == first, operand, f"{operand} is {dtype}, but {self.operand_names(1)[0]} is {first}"
+            )
         return first
 
     def params(self, *operands: Any) -> dict[str, Parameter]:

@@ -67,13 +67,19 @@ class Convolution(Op):
     def _require_attributes(self, channels: AnyDim) -> None:
         steps = {name: self.axes(name) for name in ("kernel_size", "stride", "dilation")}
         require_least(1, out_channels=(self.out_channels,), **steps, groups=(self.groups,))
-        require(divides(self.groups, channels), "groups",
-                f"the {channels} channels of x cannot be divided into {self.groups} groups")
-        require(divides(self.groups, self.out_channels), "groups",
-                f"the {self.out_channels} output channels cannot be divided into {self.groups} groups")
+        require(
+            divides(self.groups, channels),
+            "groups",
+            f"the {channels} channels of x cannot be divided into {self.groups} groups",
+        )
+        require(
+            divides(self.groups, self.out_channels),
+            "groups",
+            f"the {self.out_channels} output channels cannot be divided into {self.groups} groups",
+        )
         padding = self.axes("padding")
         if padding == "same":
-            require(set(self.axes("stride")) == {1}, "padding", "padding \"same\" needs stride 1")
+            require(set(self.axes("stride")) == {1}, "padding", 'padding "same" needs stride 1')
         elif padding != "valid":
             require_least(0, padding=padding)
 
@@ -112,20 +118,34 @@ class Convolution(Op):
             widths = tuple(n for pair in ends for n in pair)
             operand = call("F.pad", x, Hole(widths, "padding"), Keyword("mode", self.padding_mode))
             padding = 0
-        return call(f"F.conv{self.rank}d", operand, weight, *bias, *self._steps(padding),
-                    Keyword("groups", self.groups, 1))
+        return call(
+            f"F.conv{self.rank}d",
+            operand,
+            weight,
+            *bias,
+            *self._steps(padding),
+            Keyword("groups", self.groups, 1),
+        )
 
     def module(self, x: Shape, *params: Shape) -> Code:
-        return call(f"nn.Conv{self.rank}d", Hole(x[1], "in_channels"),
-                    Hole(self.out_channels, "out_channels"),
-                    Hole(alike(self.axes("kernel_size")), "kernel_size"), *self._steps(self.padding),
-                    Keyword("groups", self.groups, 1), Keyword("bias", self.bias, True),
-                    Keyword("padding_mode", self.padding_mode, "zeros"))
+        return call(
+            f"nn.Conv{self.rank}d",
+            Hole(x[1], "in_channels"),
+            Hole(self.out_channels, "out_channels"),
+            Hole(alike(self.axes("kernel_size")), "kernel_size"),
+            *self._steps(self.padding),
+            Keyword("groups", self.groups, 1),
+            Keyword("bias", self.bias, True),
+            Keyword("padding_mode", self.padding_mode, "zeros"),
+        )
 
     def _steps(self, padding: Any) -> tuple[Keyword, ...]:
         padding = alike(padding) if isinstance(padding, tuple) else padding
-        return (Keyword("stride", alike(self.axes("stride")), 1), Keyword("padding", padding, 0),
-                Keyword("dilation", alike(self.axes("dilation")), 1))
+        return (
+            Keyword("stride", alike(self.axes("stride")), 1),
+            Keyword("padding", padding, 0),
+            Keyword("dilation", alike(self.axes("dilation")), 1),
+        )
 
     def onnx(self, graph: Graph, x: Operand, weight: Operand, *bias: Operand) -> Any:
         require_float32("Conv", x)
@@ -133,9 +153,17 @@ class Convolution(Op):
         if self.padding_mode != "zeros":
             operand = onnx_extend(graph, x, window, self.padding_mode)
             window = window.unpadded()
-        return graph.node("Conv", operand, weight, *bias, kernel_shape=list(weight.shape[2:]),
-                          strides=list(window.stride), dilations=list(window.dilation),
-                          pads=list(window.padding), group=self.groups)
+        return graph.node(
+            "Conv",
+            operand,
+            weight,
+            *bias,
+            kernel_shape=list(weight.shape[2:]),
+            strides=list(window.stride),
+            dilations=list(window.dilation),
+            pads=list(window.padding),
+            group=self.groups,
+        )
 
 
 @register("Conv1d")
@@ -167,10 +195,12 @@ class Conv1d(Convolution):
         sample((2, 2, 5), out_channels=2, kernel_size=3, stride=2, padding=2, padding_mode="reflect"),
         sample((3, 2), out_channels=2, kernel_size=1, rejects="x"),
         sample((1, 2, 4), out_channels=2, kernel_size=3, dilation=2, rejects="kernel_size"),
-        sample((1, 2, 4), out_channels=2, kernel_size=3, padding=4, padding_mode="reflect",
-               rejects="padding"),
-        sample((1, 2, 4), out_channels=2, kernel_size=3, padding=5, padding_mode="circular",
-               rejects="padding"),
+        sample(
+            (1, 2, 4), out_channels=2, kernel_size=3, padding=4, padding_mode="reflect", rejects="padding"
+        ),
+        sample(
+            (1, 2, 4), out_channels=2, kernel_size=3, padding=5, padding_mode="circular", rejects="padding"
+        ),
     )
 
 
@@ -197,16 +227,32 @@ class Conv2d(Convolution):
 
     samples = (
         sample((2, 3, 5, 7), out_channels=4, kernel_size=(3, 3), flops=6600, macs=3240),
-        sample((1, 4, 7, 6), out_channels=6, kernel_size=(3, 2), stride=(2, 1), padding=(1, 0),
-               dilation=(1, 2), groups=2, bias=False, macs=1152),
+        sample(
+            (1, 4, 7, 6),
+            out_channels=6,
+            kernel_size=(3, 2),
+            stride=(2, 1),
+            padding=(1, 0),
+            dilation=(1, 2),
+            groups=2,
+            bias=False,
+            macs=1152,
+        ),
         sample((2, 3, 6, 5), out_channels=6, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1), groups=3),
-        sample((2, 5, 3, 4), out_channels=2, kernel_size=(1, 1), stride=(2, 2), bias=False,
-               flops=160, macs=80),
+        sample(
+            (2, 5, 3, 4), out_channels=2, kernel_size=(1, 1), stride=(2, 2), bias=False, flops=160, macs=80
+        ),
         sample((1, 2, 5, 6), out_channels=3, kernel_size=(4, 3), padding="same"),
         sample((1, 2, 5, 6), out_channels=3, kernel_size=(2, 3), padding="same", dilation=(3, 2)),
         sample((1, 2, 5, 6), out_channels=3, kernel_size=(2, 5), padding="valid", stride=(1, 3)),
-        sample((2, 2, 5, 4), out_channels=2, kernel_size=(3, 2), stride=(2, 1), padding=(1, 2),
-               padding_mode="reflect"),
+        sample(
+            (2, 2, 5, 4),
+            out_channels=2,
+            kernel_size=(3, 2),
+            stride=(2, 1),
+            padding=(1, 2),
+            padding_mode="reflect",
+        ),
         sample((2, 2, 5, 4), out_channels=2, kernel_size=(2, 4), padding="same", padding_mode="replicate"),
         sample((2, 2, 3, 4), out_channels=2, kernel_size=(3, 3), padding=(2, 1), padding_mode="circular"),
         sample((3, 5, 7), out_channels=4, kernel_size=(3, 3), rejects="x"),
@@ -219,8 +265,15 @@ class Conv2d(Convolution):
         sample((1, 3, 5, 7), out_channels=4, kernel_size=(3, 3), groups=2, rejects="groups"),
         sample((1, 4, 5, 7), out_channels=3, kernel_size=(3, 3), groups=2, rejects="groups"),
         sample((1, 3, 5, 7), out_channels=4, kernel_size=(3, 3), padding=(0, -1), rejects="padding"),
-        sample((1, 3, 5, 7), out_channels=4, kernel_size=(3, 3), stride=(2, 2), padding="same",
-               rejects="padding"),
-        sample((1, 3, 5, 3), out_channels=4, kernel_size=(3, 3), padding=(1, 3), padding_mode="reflect",
-               rejects="padding"),
+        sample(
+            (1, 3, 5, 7), out_channels=4, kernel_size=(3, 3), stride=(2, 2), padding="same", rejects="padding"
+        ),
+        sample(
+            (1, 3, 5, 3),
+            out_channels=4,
+            kernel_size=(3, 3),
+            padding=(1, 3),
+            padding_mode="reflect",
+            rejects="padding",
+        ),
     )

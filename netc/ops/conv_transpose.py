@@ -47,13 +47,22 @@ class TransposedConvolution(Op):
         steps = {name: self.axes(name) for name in ("kernel_size", "stride", "dilation")}
         require_least(1, out_channels=(self.out_channels,), **steps, groups=(self.groups,))
         require_least(0, padding=self.axes("padding"), output_padding=self.axes("output_padding"))
-        require(divides(self.groups, channels), "groups",
-                f"the {channels} channels of x cannot be divided into {self.groups} groups")
-        require(divides(self.groups, self.out_channels), "groups",
-                f"the {self.out_channels} output channels cannot be divided into {self.groups} groups")
+        require(
+            divides(self.groups, channels),
+            "groups",
+            f"the {channels} channels of x cannot be divided into {self.groups} groups",
+        )
+        require(
+            divides(self.groups, self.out_channels),
+            "groups",
+            f"the {self.out_channels} output channels cannot be divided into {self.groups} groups",
+        )
         for more, stride in zip(self.axes("output_padding"), self.axes("stride"), strict=True):
-            require(more < stride, "output_padding",
-                    f"output_padding must be less than the stride, {stride}, not {more}")
+            require(
+                more < stride,
+                "output_padding",
+                f"output_padding must be less than the stride, {stride}, not {more}",
+            )
 
     def _full(self, sizes: Shape) -> Shape:
         """The sizes of the map before padding crops it."""
@@ -85,15 +94,27 @@ class TransposedConvolution(Op):
         return prod(x) * (self.out_channels // self.groups) * prod(self.axes("kernel_size"))
 
     def torch(self, x: Operand, weight: Operand, *bias: Operand) -> Code:
-        return call(f"F.conv_transpose{self.rank}d", x, weight, *bias, *self._steps(),
-                    Keyword("groups", self.groups, 1), Keyword("dilation", alike(self.axes("dilation")), 1))
+        return call(
+            f"F.conv_transpose{self.rank}d",
+            x,
+            weight,
+            *bias,
+            *self._steps(),
+            Keyword("groups", self.groups, 1),
+            Keyword("dilation", alike(self.axes("dilation")), 1),
+        )
 
     def module(self, x: Shape, *params: Shape) -> Code:
-        return call(f"nn.ConvTranspose{self.rank}d", Hole(x[1], "in_channels"),
-                    Hole(self.out_channels, "out_channels"),
-                    Hole(alike(self.axes("kernel_size")), "kernel_size"), *self._steps(),
-                    Keyword("groups", self.groups, 1), Keyword("bias", self.bias, True),
-                    Keyword("dilation", alike(self.axes("dilation")), 1))
+        return call(
+            f"nn.ConvTranspose{self.rank}d",
+            Hole(x[1], "in_channels"),
+            Hole(self.out_channels, "out_channels"),
+            Hole(alike(self.axes("kernel_size")), "kernel_size"),
+            *self._steps(),
+            Keyword("groups", self.groups, 1),
+            Keyword("bias", self.bias, True),
+            Keyword("dilation", alike(self.axes("dilation")), 1),
+        )
 
     def _steps(self) -> tuple[Keyword, ...]:
         defaults = {"stride": 1, "padding": 0, "output_padding": 0}
@@ -102,10 +123,18 @@ class TransposedConvolution(Op):
     def onnx(self, graph: Graph, x: Operand, weight: Operand, *bias: Operand) -> Any:
         require_float32("ConvTranspose", x)
         window = self.window()
-        return graph.node("ConvTranspose", x, weight, *bias, kernel_shape=list(weight.shape[2:]),
-                          strides=list(window.stride), dilations=list(window.dilation),
-                          pads=list(window.padding), output_padding=list(self.axes("output_padding")),
-                          group=self.groups)
+        return graph.node(
+            "ConvTranspose",
+            x,
+            weight,
+            *bias,
+            kernel_shape=list(weight.shape[2:]),
+            strides=list(window.stride),
+            dilations=list(window.dilation),
+            pads=list(window.padding),
+            output_padding=list(self.axes("output_padding")),
+            group=self.groups,
+        )
 
 
 @register("ConvTranspose1d")
@@ -159,8 +188,17 @@ class ConvTranspose2d(TransposedConvolution):
 
     samples = (
         sample((2, 3, 2, 4), out_channels=2, kernel_size=(2, 2), stride=(2, 2), flops=896, macs=384),
-        sample((1, 4, 3, 4), out_channels=6, kernel_size=(3, 2), stride=(2, 3), padding=(1, 0),
-               output_padding=(1, 2), groups=2, bias=False, macs=864),
+        sample(
+            (1, 4, 3, 4),
+            out_channels=6,
+            kernel_size=(3, 2),
+            stride=(2, 3),
+            padding=(1, 0),
+            output_padding=(1, 2),
+            groups=2,
+            bias=False,
+            macs=864,
+        ),
         sample((2, 3, 4, 3), out_channels=3, kernel_size=(3, 3), stride=(2, 1), padding=(1, 1), groups=3),
         sample((1, 2, 3, 4), out_channels=3, kernel_size=(2, 3), dilation=(2, 1), padding=(0, 2)),
         sample((1, 2, 1, 1), out_channels=3, kernel_size=(4, 5), bias=False),
@@ -171,10 +209,17 @@ class ConvTranspose2d(TransposedConvolution):
         sample((1, 3, 5, 7), out_channels=2, kernel_size=(3, 3), dilation=(1, 0), rejects="dilation"),
         sample((1, 3, 5, 7), out_channels=2, kernel_size=(3, 3), padding=(-1, 0), rejects="padding"),
         sample((1, 3, 1, 7), out_channels=2, kernel_size=(2, 3), padding=(1, 0), rejects="padding"),
-        sample((1, 3, 5, 7), out_channels=2, kernel_size=(3, 3), output_padding=(0, -1),
-               rejects="output_padding"),
-        sample((1, 3, 5, 7), out_channels=2, kernel_size=(3, 3), stride=(2, 2), output_padding=(1, 2),
-               rejects="output_padding"),
+        sample(
+            (1, 3, 5, 7), out_channels=2, kernel_size=(3, 3), output_padding=(0, -1), rejects="output_padding"
+        ),
+        sample(
+            (1, 3, 5, 7),
+            out_channels=2,
+            kernel_size=(3, 3),
+            stride=(2, 2),
+            output_padding=(1, 2),
+            rejects="output_padding",
+        ),
         sample((1, 3, 5, 7), out_channels=2, kernel_size=(3, 3), groups=2, rejects="groups"),
         sample((1, 4, 5, 7), out_channels=3, kernel_size=(3, 3), groups=2, rejects="groups"),
     )

@@ -46,9 +46,17 @@ def input_vjp(g: Array, w: Array, window: Window, groups: int, sizes: tuple[Any,
     """The gradient of `correlate` for a padded x of `sizes`: the transposed convolution of g."""
     n = len(window.kernel)
     full = function(
-        f"ConvTranspose{n}d", g, w, out_channels=w.shape[1] * groups, kernel_size=each(window.kernel),
-        stride=each(window.stride), output_padding=each(tuple(s - 1 for s in window.stride)),
-        dilation=each(window.dilation), groups=groups, bias=False)
+        f"ConvTranspose{n}d",
+        g,
+        w,
+        out_channels=w.shape[1] * groups,
+        kernel_size=each(window.kernel),
+        stride=each(window.stride),
+        output_padding=each(tuple(s - 1 for s in window.stride)),
+        dilation=each(window.dilation),
+        groups=groups,
+        bias=False,
+    )
     return crop(full, (0,) * n, sizes)
 
 
@@ -60,18 +68,33 @@ def weight_vjp(g: Array, x: Array, window: Window, groups: int) -> Array:
     width = channels // groups
     samples = x.reshape((n, groups, width, *sizes)).transpose((2, 1, 0, *(a + 1 for a in axes)))
     full = function(
-        f"Conv{len(axes)}d", samples.reshape((width, groups * n, *sizes)), g.transpose((1, 0, *axes)),
-        out_channels=g.shape[1], kernel_size=each(tuple(g.shape[2:])), stride=each(window.dilation),
-        dilation=each(window.stride), groups=groups, bias=False)
+        f"Conv{len(axes)}d",
+        samples.reshape((width, groups * n, *sizes)),
+        g.transpose((1, 0, *axes)),
+        out_channels=g.shape[1],
+        kernel_size=each(tuple(g.shape[2:])),
+        stride=each(window.dilation),
+        dilation=each(window.stride),
+        groups=groups,
+        bias=False,
+    )
     return crop(full, (0,) * len(axes), window.kernel).transpose((1, 0, *axes))
 
 
 def transposed_vjp(g: Array, x: Array, w: Array, window: Window, groups: int) -> tuple[Array, Array]:
     """The gradients of `spread`, cropped by the padding of `window`, for x and w."""
     dx = function(
-        f"Conv{len(window.kernel)}d", g, w, out_channels=w.shape[0], kernel_size=each(window.kernel),
-        stride=each(window.stride), padding=each(window.begin), dilation=each(window.dilation),
-        groups=groups, bias=False)
+        f"Conv{len(window.kernel)}d",
+        g,
+        w,
+        out_channels=w.shape[0],
+        kernel_size=each(window.kernel),
+        stride=each(window.stride),
+        padding=each(window.begin),
+        dilation=each(window.dilation),
+        groups=groups,
+        bias=False,
+    )
     return dx, weight_vjp(x, pad(g, window.begin, window.end), window, groups)
 
 

@@ -104,9 +104,14 @@ class CrossEntropy(Op):
 
     def torch(self, logits: Operand, target: Operand) -> Code:
         weights = [call(f"weight={logits}.new_tensor", Hole(self.weight, "weight"))] if self.weight else []
-        return call("F.cross_entropy", logits, target, *weights,
-                    Keyword("ignore_index", self.ignore_index, -100),
-                    Keyword("label_smoothing", self.smoothing, 0.0))
+        return call(
+            "F.cross_entropy",
+            logits,
+            target,
+            *weights,
+            Keyword("ignore_index", self.ignore_index, -100),
+            Keyword("label_smoothing", self.smoothing, 0.0),
+        )
 
     def onnx(self, graph: Graph, logits: Operand, target: Operand) -> Any:
         zero, column = graph.constant(0.0, logits.dtype), graph.constant([1], "int64")

@@ -20,8 +20,11 @@ def require_source(mode: str, window: Window, sizes: tuple[AnyDim, ...]) -> None
         return
     for n, b, e in zip(sizes, window.begin, window.end, strict=True):
         widest = max(b, e)
-        require(at_least(n, widest + spare), "padding",
-                f"{mode} padding by {widest} needs an axis of {widest + spare} or more, but x has {n}")
+        require(
+            at_least(n, widest + spare),
+            "padding",
+            f"{mode} padding by {widest} needs an axis of {widest + spare} or more, but x has {n}",
+        )
 
 
 def extend(x: Array, window: Window, mode: str) -> Array:

@@ -113,6 +113,14 @@ class Log(Function):
 
     onnx_name = "Log"
 
+    def onnx(self, graph: Graph, x: Operand) -> Any:
+        if (
+            graph.made_by(x) == "Sigmoid"
+        ):  # which onnxruntime rounds to 0 below -18: log sigmoid(z) = -softplus(-z)
+            (z,) = graph.made_from(x)
+            return graph.node("Neg", graph.node("Softplus", graph.node("Neg", z)))
+        return graph.node("Log", x)
+
     def forward(self, x: Array) -> Array:
         return np.log(x)
 

@@ -27,8 +27,11 @@ class Linear(Op):
 
     def shape(self, x: Shape, *params: Shape) -> Shape:
         require(len(x) >= 1, "x", "x is a scalar, but Linear takes at least 1 axis: [..., D]")
-        require(at_least(self.out_features, 1), "out_features",
-                f"out_features must be at least 1, not {self.out_features}")
+        require(
+            at_least(self.out_features, 1),
+            "out_features",
+            f"out_features must be at least 1, not {self.out_features}",
+        )
         return (*x[:-1], self.out_features)
 
     def params(self, x: Shape, *params: Shape) -> dict[str, Parameter]:
@@ -55,8 +58,12 @@ class Linear(Op):
         return call("F.linear", x, *params)
 
     def module(self, x: Shape, *params: Shape) -> Code:
-        return call("nn.Linear", Hole(x[-1], "in_features"), Hole(self.out_features, "out_features"),
-                    Keyword("bias", self.bias, True))
+        return call(
+            "nn.Linear",
+            Hole(x[-1], "in_features"),
+            Hole(self.out_features, "out_features"),
+            Keyword("bias", self.bias, True),
+        )
 
     def onnx(self, graph: Graph, x: Operand, weight: Operand, *bias: Operand) -> Any:
         if len(x.shape) == 2:

@@ -28,8 +28,11 @@ class Matmul(Op):
         require(len(a) > 0, "a", "a has no axes")
         require(len(b) > 0, "b", "b has no axes")
         inner = b[-2] if len(b) > 1 else b[0]
-        require(same(a[-1], inner), "b",
-                f"a is {show(a)} and b is {show(b)}: a has {a[-1]} columns, b has {inner} rows")
+        require(
+            same(a[-1], inner),
+            "b",
+            f"a is {show(a)} and b is {show(b)}: a has {a[-1]} columns, b has {inner} rows",
+        )
         return (*broadcast(a[:-2], b[:-2]), *a[-2:-1], *(b[-1:] if len(b) > 1 else ()))
 
     def forward(self, a: Array, b: Array) -> Array:

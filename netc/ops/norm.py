@@ -33,8 +33,11 @@ class LayerNorm(Op):
 
     def shape(self, x: Shape, *params: Shape) -> Shape:
         require(len(x) >= 1, "x", "x is a scalar, but LayerNorm takes at least 1 axis")
-        require(1 <= self.axes <= len(x), "axes",
-                f"x has {len(x)} axes, so LayerNorm can take 1 to {len(x)} of them, not {self.axes}")
+        require(
+            1 <= self.axes <= len(x),
+            "axes",
+            f"x has {len(x)} axes, so LayerNorm can take 1 to {len(x)} of them, not {self.axes}",
+        )
         require_eps(self.eps)
         return x
 
@@ -65,12 +68,22 @@ class LayerNorm(Op):
     def module(self, x: Shape, *params: Shape) -> Code:
         shape = x[-1] if self.axes == 1 else x[-self.axes :]
         bias = self.bias if self.affine else True
-        return call("nn.LayerNorm", Hole(shape, "normalized_shape"), Keyword("eps", self.eps, 1e-5),
-                    Keyword("elementwise_affine", self.affine, True), Keyword("bias", bias, True))
+        return call(
+            "nn.LayerNorm",
+            Hole(shape, "normalized_shape"),
+            Keyword("eps", self.eps, 1e-5),
+            Keyword("elementwise_affine", self.affine, True),
+            Keyword("bias", bias, True),
+        )
 
     def torch(self, x: Operand, *params: Operand) -> Code:
-        return call("F.layer_norm", x, Hole(x.shape[-self.axes :], "normalized_shape"), *params,
-                    Keyword("eps", self.eps, 1e-5))
+        return call(
+            "F.layer_norm",
+            x,
+            Hole(x.shape[-self.axes :], "normalized_shape"),
+            *params,
+            Keyword("eps", self.eps, 1e-5),
+        )
 
     def onnx(self, graph: Graph, x: Operand, *params: Operand) -> Any:
         shape = x.shape[-self.axes :]
@@ -113,8 +126,11 @@ class GroupNorm(Op):
         axes = "1 axis" if len(x) == 1 else f"{len(x)} axes"
         require(len(x) >= 2, "x", f"x has {axes}, but GroupNorm takes at least 2: [N, C, ...]")
         require_least(1, num_groups=(self.num_groups,))
-        require(divides(self.num_groups, x[1]), "num_groups",
-                f"the {x[1]} channels of x cannot be divided into {self.num_groups} groups")
+        require(
+            divides(self.num_groups, x[1]),
+            "num_groups",
+            f"the {x[1]} channels of x cannot be divided into {self.num_groups} groups",
+        )
         require_eps(self.eps)
         self._require_values((x[1] // self.num_groups, *x[2:]))
         return x
@@ -124,8 +140,11 @@ class GroupNorm(Op):
         if any(decide("least", n, 2) for n in factors):
             return
         free = [n for n in factors if value(n) is None]
-        require(bool(free) and at_least(free[-1], 2), "num_groups",
-                "each group would hold a single value, which normalises to zero")
+        require(
+            bool(free) and at_least(free[-1], 2),
+            "num_groups",
+            "each group would hold a single value, which normalises to zero",
+        )
 
     def params(self, x: Shape, *params: Shape) -> dict[str, Parameter]:
         return affine_params((x[1],), self.affine)
@@ -154,19 +173,32 @@ class GroupNorm(Op):
         return prod(x) * (5 + self.affine * 2)
 
     def module(self, x: Shape, *params: Shape) -> Code:
-        return call("nn.GroupNorm", Hole(self.num_groups, "num_groups"), Hole(x[1], "num_channels"),
-                    Keyword("eps", self.eps, 1e-5), Keyword("affine", self.affine, True))
+        return call(
+            "nn.GroupNorm",
+            Hole(self.num_groups, "num_groups"),
+            Hole(x[1], "num_channels"),
+            Keyword("eps", self.eps, 1e-5),
+            Keyword("affine", self.affine, True),
+        )
 
     def torch(self, x: Operand, *params: Operand) -> Code:
-        return call("F.group_norm", x, Hole(self.num_groups, "num_groups"), *params,
-                    Keyword("eps", self.eps, 1e-5))
+        return call(
+            "F.group_norm", x, Hole(self.num_groups, "num_groups"), *params, Keyword("eps", self.eps, 1e-5)
+        )
 
     def onnx(self, graph: Graph, x: Operand, *params: Operand) -> Any:
         if graph.opset >= 21:
             scale, shift = params or unit_affine(graph, (x.shape[1],), x.dtype)
             stash = {"float32": 1, "float64": 11}[x.dtype]
-            return graph.node("GroupNormalization", x, scale, shift, epsilon=self.eps,
-                              num_groups=self.num_groups, stash_type=stash)
+            return graph.node(
+                "GroupNormalization",
+                x,
+                scale,
+                shift,
+                epsilon=self.eps,
+                num_groups=self.num_groups,
+                stash_type=stash,
+            )
         require_float32("GroupNormalization before opset 21", x)
         flat = graph.node("Reshape", x, graph.constant([0, self.num_groups, -1], "int64"), allowzero=0)
         unit = unit_affine(graph, (self.num_groups,), x.dtype)

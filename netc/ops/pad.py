@@ -114,8 +114,13 @@ class Pad(Op):
         return 0
 
     def torch(self, x: Operand) -> Code:
-        return call("F.pad", x, Hole(self.padding, "padding"), Keyword("mode", self.mode, "constant"),
-                    Keyword("value", self.value, 0.0))
+        return call(
+            "F.pad",
+            x,
+            Hole(self.padding, "padding"),
+            Keyword("mode", self.mode, "constant"),
+            Keyword("value", self.value, 0.0),
+        )
 
     def onnx(self, graph: Graph, x: Operand) -> Any:
         amounts = self.amounts(x.shape)

@@ -18,8 +18,24 @@ from netc.ops.notation import equal, where
 from netc.ops.window import Window, alike, pad, require_fit, require_float32, require_least, require_map
 
 # nodes that an optimiser never removes, so that what follows them does not follow a Pad
-COMPUTES = {"Conv", "ConvTranspose", "BatchNormalization", "LayerNormalization", "MaxPool", "AveragePool",
-            "Relu", "LeakyRelu", "Elu", "Gelu", "Sigmoid", "Tanh", "Clip", "Concat", "Gemm", "MatMul"}
+COMPUTES = {
+    "Conv",
+    "ConvTranspose",
+    "BatchNormalization",
+    "LayerNormalization",
+    "MaxPool",
+    "AveragePool",
+    "Relu",
+    "LeakyRelu",
+    "Elu",
+    "Gelu",
+    "Sigmoid",
+    "Tanh",
+    "Clip",
+    "Concat",
+    "Gemm",
+    "MatMul",
+}
 
 
 class Pooling(Op):
@@ -54,9 +70,11 @@ class Pooling(Op):
         return (*x[:2], *window.positions(x[2:]))
 
     def _arguments(self) -> tuple[Hole | Keyword, ...]:
-        return (Hole(alike(self.kernel_size), "kernel_size"),
-                Keyword("stride", alike(self.window().stride), alike(self.kernel_size)),
-                Keyword("padding", alike(self.padding), 0))
+        return (
+            Hole(alike(self.kernel_size), "kernel_size"),
+            Keyword("stride", alike(self.window().stride), alike(self.kernel_size)),
+            Keyword("padding", alike(self.padding), 0),
+        )
 
 
 @register("max_pool2d")
@@ -87,8 +105,11 @@ class MaxPool2d(Pooling):
         window = self.window()
         for axis, d in enumerate(self.dilation):
             if any(window.padding) and d > 1:
-                require(_meets_map(window, axis, x[axis + 2], y[axis + 2]), "dilation",
-                        f"with dilation {d}, a window on an axis of {x[axis + 2]} can lie in padding alone")
+                require(
+                    _meets_map(window, axis, x[axis + 2], y[axis + 2]),
+                    "dilation",
+                    f"with dilation {d}, a window on an axis of {x[axis + 2]} can lie in padding alone",
+                )
         return y
 
     def forward(self, x: Array) -> Array:
@@ -121,8 +142,11 @@ class MaxPool2d(Pooling):
         return call("nn.MaxPool2d", *self._all_arguments())
 
     def _all_arguments(self) -> tuple[Hole | Keyword, ...]:
-        return (*self._arguments(), Keyword("dilation", alike(self.dilation), 1),
-                Keyword("ceil_mode", self.ceil_mode, False))
+        return (
+            *self._arguments(),
+            Keyword("dilation", alike(self.dilation), 1),
+            Keyword("ceil_mode", self.ceil_mode, False),
+        )
 
     def onnx(self, graph: Graph, x: Operand) -> Any:
         window, operand = self.window(), str(x)
@@ -132,9 +156,16 @@ class MaxPool2d(Pooling):
         elif graph.made_by(x) not in COMPUTES:
             # onnxruntime folds a zero Pad into the -inf padding of a MaxPool behind it: keep them apart
             operand = graph.node("Max", x, x)
-        return graph.node("MaxPool", operand, ceil_mode=0, storage_order=0, dilations=list(self.dilation),
-                          kernel_shape=list(self.kernel_size), pads=list(window.padding),
-                          strides=list(window.stride))
+        return graph.node(
+            "MaxPool",
+            operand,
+            ceil_mode=0,
+            storage_order=0,
+            dilations=list(self.dilation),
+            kernel_shape=list(self.kernel_size),
+            pads=list(window.padding),
+            strides=list(window.stride),
+        )
 
     samples = (
         sample((2, 3, 6, 7), kernel_size=(2, 2), flops=162),
@@ -142,8 +173,9 @@ class MaxPool2d(Pooling):
         sample((1, 2, 6, 5), kernel_size=(3, 3), stride=(2, 2), ceil_mode=True),
         sample((1, 2, 5, 6), kernel_size=(2, 2), stride=(3, 2), padding=(1, 1), ceil_mode=True),
         sample((1, 2, 4, 5), kernel_size=(1, 1), stride=(2, 3), ceil_mode=True),
-        sample((1, 2, 7, 8), kernel_size=(2, 3), stride=(2, 1), padding=(1, 1), dilation=(3, 2),
-               ceil_mode=True),
+        sample(
+            (1, 2, 7, 8), kernel_size=(2, 3), stride=(2, 1), padding=(1, 1), dilation=(3, 2), ceil_mode=True
+        ),
         sample((2, 7, 8), kernel_size=(2, 2), rejects="x", without=("torch",)),  # torch has no N there
         sample(integers((1, 2, 7, 8), 9), kernel_size=(2, 2), rejects="x", without=("torch",)),  # not in ONNX
         sample((1, 2, 7, 8), kernel_size=(2, 0), rejects="kernel_size"),
@@ -153,8 +185,14 @@ class MaxPool2d(Pooling):
         sample((1, 2, 7, 8), kernel_size=(3, 3), padding=(-1, 0), rejects="padding"),
         sample((1, 2, 3, 4), kernel_size=(3, 5), rejects="kernel_size"),
         sample((1, 2, 4, 5), kernel_size=(2, 3), dilation=(2, 3), rejects="kernel_size"),
-        sample((1, 2, 1, 8), kernel_size=(2, 2), padding=(1, 1), dilation=(2, 1), rejects="dilation",
-               without=("torch",)),  # torch gives -inf
+        sample(
+            (1, 2, 1, 8),
+            kernel_size=(2, 2),
+            padding=(1, 1),
+            dilation=(2, 1),
+            rejects="dilation",
+            without=("torch",),
+        ),  # torch gives -inf
     )
 
 
@@ -240,8 +278,11 @@ class AvgPool2d(Pooling):
         return call("nn.AvgPool2d", *self._all_arguments())
 
     def _all_arguments(self) -> tuple[Hole | Keyword, ...]:
-        return (*self._arguments(), Keyword("ceil_mode", self.ceil_mode, False),
-                Keyword("count_include_pad", self.count_include_pad, True))
+        return (
+            *self._arguments(),
+            Keyword("ceil_mode", self.ceil_mode, False),
+            Keyword("count_include_pad", self.count_include_pad, True),
+        )
 
     def onnx(self, graph: Graph, x: Operand) -> Any:
         require_float32("AveragePool", x)
@@ -252,9 +293,16 @@ class AvgPool2d(Pooling):
             added = tuple(e - b for b, e in zip(window.begin, window.end, strict=True))
             window, counted = replace(window, begin=(0, 0), end=added), False
         dilations = [1, 1] if graph.opset >= 19 else None
-        return graph.node("AveragePool", operand, ceil_mode=0, count_include_pad=int(counted),
-                          kernel_shape=list(self.kernel_size), pads=list(window.padding),
-                          strides=list(window.stride), dilations=dilations)
+        return graph.node(
+            "AveragePool",
+            operand,
+            ceil_mode=0,
+            count_include_pad=int(counted),
+            kernel_shape=list(self.kernel_size),
+            pads=list(window.padding),
+            strides=list(window.stride),
+            dilations=dilations,
+        )
 
     samples = (
         sample((2, 3, 6, 7), kernel_size=(2, 2), flops=216),
@@ -262,8 +310,14 @@ class AvgPool2d(Pooling):
         sample((1, 2, 7, 6), kernel_size=(3, 2), stride=(2, 1), padding=(1, 1), count_include_pad=False),
         sample((1, 2, 6, 5), kernel_size=(3, 3), stride=(2, 3), ceil_mode=True),
         sample((1, 2, 6, 5), kernel_size=(3, 4), stride=(2, 2), padding=(1, 2), ceil_mode=True),
-        sample((1, 2, 6, 5), kernel_size=(3, 2), stride=(2, 3), padding=(1, 1), ceil_mode=True,
-               count_include_pad=False),
+        sample(
+            (1, 2, 6, 5),
+            kernel_size=(3, 2),
+            stride=(2, 3),
+            padding=(1, 1),
+            ceil_mode=True,
+            count_include_pad=False,
+        ),
         sample((1, 2, 4, 5), kernel_size=(1, 1), stride=(2, 3), ceil_mode=True),
         sample((2, 7, 8), kernel_size=(2, 2), rejects="x", without=("torch",)),  # torch has no N there
         sample((1, 2, 7, 8), kernel_size=(0, 2), rejects="kernel_size"),

@@ -55,8 +55,12 @@ class Reduction(Op):
         if self.axis is None and not (self.keepdims and x.shape):
             return method(x, self.torch_name)
         axes = tuple(range(len(x.shape))) if self.axis is None else self.axis
-        return method(x, self.torch_name, Keyword("dim", axes[0] if len(axes) == 1 else axes),
-                      Keyword("keepdim", self.keepdims, False))
+        return method(
+            x,
+            self.torch_name,
+            Keyword("dim", axes[0] if len(axes) == 1 else axes),
+            Keyword("keepdim", self.keepdims, False),
+        )
 
     def onnx(self, graph: Graph, x: Operand) -> Any:
         return _reduce(graph, self.onnx_name, x, axes_of(self.axis, len(x.shape)), self.keepdims)

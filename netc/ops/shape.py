@@ -268,8 +268,7 @@ class Expand(Op):
         extra = len(self.sizes) - len(x)
         require(extra >= 0, "sizes", f"x is {show(x)}, which has more axes than the {len(self.sizes)} sizes")
         for i, n in enumerate(self.sizes):
-            require(i >= extra or at_least(n, 1), "sizes",
-                    f"size {i} is {n}, but x has no such axis to keep")
+            require(i >= extra or at_least(n, 1), "sizes", f"size {i} is {n}, but x has no such axis to keep")
         old = zip(x, self.sizes[extra:], strict=True)
         return (*self.sizes[:extra], *(self._stretch(x, n, m) for n, m in old))
 

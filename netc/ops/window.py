@@ -46,8 +46,13 @@ class Window:
         def keep(values: tuple[Any, ...], other: int) -> tuple[Any, ...]:
             return tuple(v if i == axis else other for i, v in enumerate(values))
 
-        return Window(keep(self.kernel, 1), keep(self.stride, 1), keep(self.dilation, 1), keep(self.begin, 0),
-                      keep(self.end, 0))
+        return Window(
+            keep(self.kernel, 1),
+            keep(self.stride, 1),
+            keep(self.dilation, 1),
+            keep(self.begin, 0),
+            keep(self.end, 0),
+        )
 
     def padded(self, sizes: Shape) -> Shape:
         return tuple(n + b + e for n, b, e in zip(sizes, self.begin, self.end, strict=True))

@@ -11,10 +11,16 @@ from netc.passes.elaboration.frame import FOUND
 from netc.passes.load import Program, complete
 from netc.passes.recipe_tree import recipe_of
 from netc.passes.resolve import resolve
+from netc.passes.spell import spell
 
 
-def check(program: Program, names: Sequence[str] | None = None, settings: Mapping[str, Any] | None = None,
-          dynamic: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[Diagnostic]:
+def check(
+    program: Program,
+    names: Sequence[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    dynamic: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+) -> list[Diagnostic]:
     """Every finding, each once, in the order of the file.
 
     names: the nets; all that need no arguments otherwise. overrides: of the recipe, as `train.batch=64`.
@@ -31,7 +37,7 @@ def check(program: Program, names: Sequence[str] | None = None, settings: Mappin
         if len(found) >= FOUND:
             break
         try:
-            elaborate(program, name, settings, dynamic)
+            keep(list(spell(elaborate(program, name, settings, dynamic))))
         except Refused as refused:
             keep(refused.diagnostics)
     keep(resolve(program))

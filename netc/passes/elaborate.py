@@ -35,8 +35,9 @@ ROUNDS = 64
 AXES = {4: {0: "N", 2: "H", 3: "W"}, 3: {0: "N", 2: "L"}, 2: {0: "N"}}
 
 
-def elaborate(program: Program, name: str, settings: Mapping[str, Any] | None = None,
-              dynamic: Sequence[str] = ()) -> Net:
+def elaborate(
+    program: Program, name: str, settings: Mapping[str, Any] | None = None, dynamic: Sequence[str] = ()
+) -> Net:
     """The net `name` of `program`.
 
     settings: values for its parameters, and numbers for its free sizes.
@@ -49,7 +50,9 @@ def elaborate(program: Program, name: str, settings: Mapping[str, Any] | None = 
         session = Session(
             multiples={n: c.multiple for n, c in learnt.items()},
             minimums={n: max(c.minimum, c.multiple) for n, c in learnt.items()},
-            dynamic=frozenset(dynamic), lost=program.lost, work=work,
+            dynamic=frozenset(dynamic),
+            lost=program.lost,
+            work=work,
         )
         for diagnostic in program.found:
             session.report(Refused(diagnostic))
@@ -65,7 +68,9 @@ def elaborate(program: Program, name: str, settings: Mapping[str, Any] | None = 
         if session.found or net is None:
             raise Refused(*_in_order(session.found.values()))
         return net
-    raise Refused(wording_shapes.too_much(program.nets[name].tree.span, "the sizes need too many facts", ROUNDS))
+    raise Refused(
+        wording_shapes.too_much(program.nets[name].tree.span, "the sizes need too many facts", ROUNDS)
+    )
 
 
 def _refused(error: Exception, span: Span) -> Refused:
@@ -81,15 +86,18 @@ def _merge(held: Constraint | None, fact: Learn) -> Constraint:
     new = fact.fact
     if held is None:
         return Constraint(new.name, new.multiple, new.minimum, fact.span)
-    return Constraint(new.name, lcm(held.multiple, new.multiple), max(held.minimum, new.minimum), fact.span or held.span)
+    return Constraint(
+        new.name, lcm(held.multiple, new.multiple), max(held.minimum, new.minimum), fact.span or held.span
+    )
 
 
 def _in_order(found: Any) -> list[Diagnostic]:
     return sorted(found, key=lambda d: (d.span.source.path, d.span.start) if d.span else ("", -1))
 
 
-def _elaborate(program: Program, name: str, settings: dict[str, Any], session: Session,
-               learnt: Mapping[str, Constraint]) -> Net | None:
+def _elaborate(
+    program: Program, name: str, settings: dict[str, Any], session: Session, learnt: Mapping[str, Constraint]
+) -> Net | None:
     definition, given = _arguments(program, name, session)
     known = [p.name.text for p in definition.tree.parameters]
     frame = Frame(session, definition, {}, Prover({}, session.minimums), (), True)
@@ -97,10 +105,18 @@ def _elaborate(program: Program, name: str, settings: dict[str, Any], session: S
         for parameter in definition.tree.parameters:
             if parameter.name.text in settings:
                 value = settings.pop(parameter.name.text)
-                given[parameter.name.text] = checked(frame, definition.name, parameter, _layer(value), parameter.span)
+                given[parameter.name.text] = checked(
+                    frame, definition.name, parameter, _layer(value), parameter.span
+                )
             elif parameter.name.text not in given and parameter.default is None:
-                raise Refused(wording_names.missing_argument(parameter.span, definition.name, parameter.name.text,
-                                                             "a value, with --set or in a preset"))
+                raise Refused(
+                    wording_names.missing_argument(
+                        parameter.span,
+                        definition.name,
+                        parameter.name.text,
+                        "a value, with --set or in a preset",
+                    )
+                )
         arguments = with_defaults(frame, definition.name, definition.tree.parameters, given)
         frame.env = dict(arguments)
         free = _declare(frame, settings)
@@ -118,7 +134,9 @@ def _elaborate(program: Program, name: str, settings: dict[str, Any], session: S
     _check_sizes(block)
     block = replace(block, doc=block.doc or program.doc)
     constraints = tuple(learnt[n] for n in free if n in learnt)
-    net = Net(name, block, tuple(frame.targets), tuple(frame.losses), tuple(frame.metrics), constraints, tuple(free))
+    net = Net(
+        name, block, tuple(frame.targets), tuple(frame.losses), tuple(frame.metrics), constraints, tuple(free)
+    )
     verify_net(net)
     return net
 
@@ -130,7 +148,9 @@ def _check_sizes(net: Block) -> None:
     for block in every:
         for name in block.sizes:
             if name in names and block.span is not None:
-                what = f"the name of a {'net' if names[name] is net else 'block'}, and a size of `{block.name}`"
+                what = (
+                    f"the name of a {'net' if names[name] is net else 'block'}, and a size of `{block.name}`"
+                )
                 raise Refused(wording_names.redefined(block.span, name, None, what))
 
 
@@ -149,8 +169,14 @@ def _arguments(program: Program, name: str, session: Session) -> tuple[Definitio
     assert isinstance(found, Alias)
     empty = Source("", "")
     nothing = tree.Name(Span(empty, 0, 0), name)
-    outside = Frame(session, Definition(tree.Block(nothing.span, "block", nothing, (), None, ()), program.scope), {},
-                    Prover(), (), False)
+    outside = Frame(
+        session,
+        Definition(tree.Block(nothing.span, "block", nothing, (), None, ()), program.scope),
+        {},
+        Prover(),
+        (),
+        False,
+    )
     try:
         made = preset(outside, found)
     except Poisoned:
@@ -182,7 +208,9 @@ def _declare(frame: Frame, settings: dict[str, Any]) -> list[str]:
     return free
 
 
-def _enter_input(frame: Frame, declaration: tree.Declaration, settings: dict[str, Any], free: list[str]) -> None:
+def _enter_input(
+    frame: Frame, declaration: tree.Declaration, settings: dict[str, Any], free: list[str]
+) -> None:
     if declaration.type.dtype is None:
         raise Refused(wording_shapes.dtype_needed(declaration.name.span, declaration.name.text))
     shape = tuple(_axis(frame, declaration, i, settings, free) for i in range(len(declaration.type.shape)))
@@ -193,14 +221,18 @@ def _enter_size(frame: Frame, name: str, settings: dict[str, Any], free: list[st
     if name in settings:
         number = settings.pop(name)
         if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number < 2**31:
-            raise Refused(wording_names.bad_setting(f"{name}={number}", "a size is a whole number of at least 1"))
+            raise Refused(
+                wording_names.bad_setting(f"{name}={number}", "a size is a whole number of at least 1")
+            )
         frame.env[name] = number
     else:
         frame.env[name] = size(name, frame.session.multiples.get(name, 1))
         free.append(name)
 
 
-def _axis(frame: Frame, declaration: tree.Declaration, axis: int, settings: dict[str, Any], free: list[str]) -> AnyDim:
+def _axis(
+    frame: Frame, declaration: tree.Declaration, axis: int, settings: dict[str, Any], free: list[str]
+) -> AnyDim:
     """The size of one axis; one that the spec fixes is freed where that is asked for."""
     dim = dimension(frame, declaration.type.shape[axis])
     name = AXES.get(len(declaration.type.shape), {}).get(axis)
@@ -216,5 +248,3 @@ def _check_dynamic(frame: Frame, free: Sequence[str]) -> None:
         if name not in free:
             fixed = {n for v in frame.inputs for n in AXES.get(len(v.type.shape), {}).values()}
             raise Refused(wording_shapes.no_such_axis(name, sorted({*free, *fixed})))
-
-

@@ -44,17 +44,27 @@ class Program:
 
 def complete(program: Program) -> list[str]:
     """The nets that need no arguments: presets, and those whose parameters all have defaults."""
-    return [name for name, made in program.nets.items()
-            if isinstance(made, Alias) or all(p.default is not None for p in made.tree.parameters)]
+    return [
+        name
+        for name, made in program.nets.items()
+        if isinstance(made, Alias) or all(p.default is not None for p in made.tree.parameters)
+    ]
 
 
 def templates(program: Program) -> dict[str, list[str]]:
     """The nets that need arguments and that no preset gives any, with the parameters that lack a value."""
-    used = {node.text for made in program.nets.values() if isinstance(made, Alias) for node in _names(made.tree.value)}
+    used = {
+        node.text
+        for made in program.nets.values()
+        if isinstance(made, Alias)
+        for node in _names(made.tree.value)
+    }
     return {
         name: [p.name.text for p in made.tree.parameters if p.default is None]
         for name, made in program.nets.items()
-        if isinstance(made, Definition) and name not in used and any(p.default is None for p in made.tree.parameters)
+        if isinstance(made, Definition)
+        and name not in used
+        and any(p.default is None for p in made.tree.parameters)
     }
 
 
@@ -101,16 +111,28 @@ def load(path: str, read: Callable[[str], bytes]) -> Program:
     source = reader.source(path, None)
     file = _parse(reader, source)
     scope = _scope(reader, file, path, (path,))
-    nets = {i.name.text: scope[i.name.text] for i in file.items
-            if (isinstance(i, tree.Preset) or (isinstance(i, tree.Block) and i.role == "net")) and i.name.text in scope}
+    nets = {
+        i.name.text: scope[i.name.text]
+        for i in file.items
+        if (isinstance(i, tree.Preset) or (isinstance(i, tree.Block) and i.role == "net"))
+        and i.name.text in scope
+    }
     _check_files(reader, nets)
     trains = [i for i in file.items if isinstance(i, tree.Train)]
     if len(trains) > 1:
         reader.found.append(wording_names.second_train(trains[1].span, trains[0].span))
     folder = posixpath.dirname(path) or "."
     imported = {posixpath.relpath(p, folder): text for p, text in reader.texts.items() if p != path}
-    return Program(source, file.doc, scope, {k: v for k, v in nets.items() if v is not POISON},
-                   trains[0] if trains else None, tuple(reader.found), frozenset(reader.lost), imported)
+    return Program(
+        source,
+        file.doc,
+        scope,
+        {k: v for k, v in nets.items() if v is not POISON},
+        trains[0] if trains else None,
+        tuple(reader.found),
+        frozenset(reader.lost),
+        imported,
+    )
 
 
 def _check_files(reader: _Reader, nets: Mapping[str, Any]) -> None:
@@ -119,7 +141,9 @@ def _check_files(reader: _Reader, nets: Mapping[str, Any]) -> None:
     for name, made in nets.items():
         if made is not POISON and files.setdefault(snake_case(name), made) is not made:
             other = files[snake_case(name)].tree.name
-            reader.found.append(wording_names.same_files(made.tree.name.span, name, other.text, snake_case(name), other.span))
+            reader.found.append(
+                wording_names.same_files(made.tree.name.span, name, other.text, snake_case(name), other.span)
+            )
 
 
 def _parse(reader: _Reader, source: Source) -> tree.File:
@@ -159,7 +183,9 @@ def _definition(item: tree.Function | tree.Block | tree.Preset, scope: Mapping[s
     return Function(item, scope) if isinstance(item, tree.Function) else Definition(item, scope)
 
 
-def _bring_in(reader: _Reader, scope: dict[str, Any], own: dict[str, Any], names: Mapping[str, Any], span: Span) -> None:
+def _bring_in(
+    reader: _Reader, scope: dict[str, Any], own: dict[str, Any], names: Mapping[str, Any], span: Span
+) -> None:
     """Defines what an import brings; what came by another way already is no collision."""
     for name, made in names.items():
         try:
@@ -172,8 +198,15 @@ def _bring_in(reader: _Reader, scope: dict[str, Any], own: dict[str, Any], names
 
 
 def _define(scope: dict[str, Any], own: dict[str, Any], name: str, made: Any, span: Span) -> None:
-    what = "a layer or function of the language" if name in OPS or name in HELPERS else \
-        "a block of the standard library" if name in standard() else "defined" if name in own else None
+    what = (
+        "a layer or function of the language"
+        if name in OPS or name in HELPERS
+        else "a block of the standard library"
+        if name in standard()
+        else "defined"
+        if name in own
+        else None
+    )
     if what is not None:
         other = own[name].tree.name.span if name in own and own[name] is not POISON else None
         raise Refused(wording_names.redefined(span, name, other, what))
@@ -184,10 +217,15 @@ def _import(reader: _Reader, item: tree.Import, path: str, chain: tuple[str, ...
     target = posixpath.normpath(posixpath.join(posixpath.dirname(path), item.path))
     root = posixpath.dirname(chain[0])
     inside = posixpath.relpath(target, root or ".")
-    if posixpath.isabs(item.path) or not item.path.endswith(".net") or "\\" in item.path or inside.startswith(".."):
+    if (
+        posixpath.isabs(item.path)
+        or not item.path.endswith(".net")
+        or "\\" in item.path
+        or inside.startswith("..")
+    ):
         raise Refused(wording_names.import_outside(item.span, item.path))
     if target in chain:
-        raise Refused(wording_names.import_cycle(item.span, [*chain[chain.index(target):], target]))
+        raise Refused(wording_names.import_cycle(item.span, [*chain[chain.index(target) :], target]))
     if len(chain) > DEPTH:
         raise Refused(wording_names.import_limit(item.span, f"{DEPTH} files deep"))
     if target not in reader.scopes:

@@ -144,7 +144,9 @@ class _Walk:
 
     def keywords(self, node: tree.Call, name: str, known: Sequence[str]) -> bool:
         wrong = [a for a in node.arguments if a.name is not None and a.name not in known]
-        self.found += [wording_names.unknown_argument(a.span, name, str(a.name), known) for a in wrong[:FOUND]]
+        self.found += [
+            wording_names.unknown_argument(a.span, name, str(a.name), known) for a in wrong[:FOUND]
+        ]
         return not wrong
 
     def op(self, node: tree.Call, kind: type[Op]) -> None:

@@ -13,8 +13,24 @@ from netc.diagnostics.diagnostic import Refused
 from netc.diagnostics.source import Source, Span
 from netc.syntax import tree
 
-KEPT = {"NAME", "INT", "FLOAT", "STRING", "DOC", "CONSTANT", "OR", "AND", "NOT", "PLUS", "MINUS", "STAR", "OPERATOR",
-        "POWER", "COMPARE", "ELLIPSIS"}
+KEPT = {
+    "NAME",
+    "INT",
+    "FLOAT",
+    "STRING",
+    "DOC",
+    "CONSTANT",
+    "OR",
+    "AND",
+    "NOT",
+    "PLUS",
+    "MINUS",
+    "STAR",
+    "OPERATOR",
+    "POWER",
+    "COMPARE",
+    "ELLIPSIS",
+}
 NAME_LENGTH = 64
 BRANCHES = 64  # of `else if`, each of which is within the one before
 STRING_LENGTH = 4096

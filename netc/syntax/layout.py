@@ -31,8 +31,12 @@ class Layout:
                 continue
             if token.type == "RBRACE" and newline is None and last is not None:
                 newline = Token.new_borrow_pos("_NL", "\n", token)
-            if newline and last is not None and last.type not in ("_NL", "LBRACE") \
-                    and token.type not in ("_ARROW", "_ELSE"):
+            if (
+                newline
+                and last is not None
+                and last.type not in ("_NL", "LBRACE")
+                and token.type not in ("_ARROW", "_ELSE")
+            ):
                 yield newline
             newline = None
             self._track(brackets, token)
@@ -41,8 +45,14 @@ class Layout:
         if brackets:
             raise Refused(wording.unclosed_bracket(self._span(brackets[-1])))
         if last is not None and ending:
-            yield newline or Token("_NL", "\n", start_pos=last.end_pos, line=last.end_line,
-                                   column=last.end_column, end_pos=last.end_pos)
+            yield newline or Token(
+                "_NL",
+                "\n",
+                start_pos=last.end_pos,
+                line=last.end_line,
+                column=last.end_column,
+                end_pos=last.end_pos,
+            )
 
     def _track(self, brackets: list[Token], token: Token) -> None:
         if token.type in OPEN:

@@ -102,8 +102,17 @@ def _run(text: Source, source: Source, offset: int, start: str) -> tree.Tree:
 def _parser() -> tuple[Lark, Layout, Build]:
     layout, build = Layout(), Build()
     grammar = (files("netc.grammar") / "net.lark").read_text(encoding="utf-8")
-    lark = Lark(grammar, parser="lalr", lexer="basic", strict=True, start=["file", "expression"],
-                postlex=layout, transformer=build, keep_all_tokens=True, cache=cache_file(grammar))
+    lark = Lark(
+        grammar,
+        parser="lalr",
+        lexer="basic",
+        strict=True,
+        start=["file", "expression"],
+        postlex=layout,
+        transformer=build,
+        keep_all_tokens=True,
+        cache=cache_file(grammar),
+    )
     return lark, layout, build
 
 

@@ -27,5 +27,7 @@ def read_text(path: str, data: bytes) -> Source:
         raise Refused(wording.not_utf8(path, error.start)) from None
     source = Source(path, text.replace("\r\n", "\n"))
     if found := FORBIDDEN.search(source.text):
-        raise Refused(wording.forbidden_character(Span(source, found.start(), found.end()), ord(found.group())))
+        raise Refused(
+            wording.forbidden_character(Span(source, found.start(), found.end()), ord(found.group()))
+        )
     return source

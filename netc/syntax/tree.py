@@ -138,8 +138,22 @@ class Pipe(Tree):
 
 
 Expression: TypeAlias = (
-    Name | Number | Literal | Text | List | Tuple | Group | Attribute | Index | Call | Unary | Binary
-    | Comparison | Conditional | Labelled | Pipe
+    Name
+    | Number
+    | Literal
+    | Text
+    | List
+    | Tuple
+    | Group
+    | Attribute
+    | Index
+    | Call
+    | Unary
+    | Binary
+    | Comparison
+    | Conditional
+    | Labelled
+    | Pipe
 )
 
 

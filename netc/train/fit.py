@@ -16,7 +16,9 @@ def image_shape(net: Net) -> tuple[tuple[int | str, ...], int | None]:
     if not net.losses:
         raise Refused(say.no_loss(net.name))
     if len(net.block.inputs) != 1 or len(net.targets) != 1 or len(net.targets[0].type.shape) != 1:
-        raise Refused(say.not_a_classifier(net.name, len(net.block.inputs), [str(t.type) for t in net.targets]))
+        raise Refused(
+            say.not_a_classifier(net.name, len(net.block.inputs), [str(t.type) for t in net.targets])
+        )
     first = net.block.outputs[0].type.shape
     outputs: AnyDim | None = first[1] if len(first) == 2 else None
     shape = tuple(d if isinstance(d, int) else str(d) for d in net.block.inputs[0].type.shape[1:])

@@ -56,7 +56,9 @@ class Counter:
         return (*self.path, str(self.count - 1))
 
 
-def apply_layer(frame: Frame, layer: Layer, inputs: Sequence[Value], span: Span, place: Place = Place()) -> Any:
+def apply_layer(
+    frame: Frame, layer: Layer, inputs: Sequence[Value], span: Span, place: Place = Place()
+) -> Any:
     """What `layer` makes of `inputs`: a tensor, or a tuple of them."""
     if isinstance(layer, Instance):
         made = replace(layer.layer, span=None)  # a finding belongs where the instance is applied
@@ -68,15 +70,23 @@ def apply_layer(frame: Frame, layer: Layer, inputs: Sequence[Value], span: Span,
         return _apply_op_layer(frame, layer, inputs, span, place)
     if isinstance(layer, BlockLayer):
         return _apply_block(frame, layer, inputs, layer.span or span, place)
-    return _apply_in_turn(frame, layer, inputs, span, place, Counter(place.path) if place.path is not None else None)
+    return _apply_in_turn(
+        frame, layer, inputs, span, place, Counter(place.path) if place.path is not None else None
+    )
 
 
 def _container(place: Place) -> Path:
     return place.path or ()
 
 
-def _apply_in_turn(frame: Frame, layer: Chain | Repeat, inputs: Sequence[Value], span: Span, place: Place,
-                   counter: Counter | None) -> Any:
+def _apply_in_turn(
+    frame: Frame,
+    layer: Chain | Repeat,
+    inputs: Sequence[Value],
+    span: Span,
+    place: Place,
+    counter: Counter | None,
+) -> Any:
     """A chain or a repeat: its steps are the children of the container that `counter` counts, if any."""
     current: Any = inputs[0] if len(inputs) == 1 else tuple(inputs)
     before = frame.nodes
@@ -85,17 +95,28 @@ def _apply_in_turn(frame: Frame, layer: Chain | Repeat, inputs: Sequence[Value],
         if isinstance(layer, Repeat) and done == 1:
             _check_growth(frame, layer, frame.nodes - before, span)
         given = current if isinstance(current, tuple) else (current,)
-        current = _apply_step(frame, step, given, step.span or span, place, counter, isinstance(layer, Repeat))
+        current = _apply_step(
+            frame, step, given, step.span or span, place, counter, isinstance(layer, Repeat)
+        )
     return current
 
 
-def _apply_step(frame: Frame, step: Layer, inputs: Sequence[Value], span: Span, place: Place,
-                counter: Counter | None, copied: bool) -> Any:
+def _apply_step(
+    frame: Frame,
+    step: Layer,
+    inputs: Sequence[Value],
+    span: Span,
+    place: Place,
+    counter: Counter | None,
+    copied: bool,
+) -> Any:
     if counter is None:
         return apply_layer(frame, step, inputs, span)
     if isinstance(step, Labelled):
         counter.next()
-        return apply_layer(frame, step.layer, inputs, span, Place((*counter.path, *step.label), place.identity))
+        return apply_layer(
+            frame, step.layer, inputs, span, Place((*counter.path, *step.label), place.identity)
+        )
     if isinstance(step, Repeat) or (isinstance(step, Chain) and not copied):
         return _apply_in_turn(frame, step, inputs, span, place, counter)
     return apply_layer(frame, step, inputs, span, Place(counter.next(), place.identity))
@@ -104,7 +125,9 @@ def _apply_step(frame: Frame, step: Layer, inputs: Sequence[Value], span: Span, 
 def _check_growth(frame: Frame, layer: Repeat, size: int, span: Span) -> None:
     """Refuses a repeat whose copies would be too many, after the first has shown how large one is."""
     if size * layer.count > NODES:
-        raise frame.refuse(wording_shapes.too_much(layer.span or span, f"{layer.count:,} copies make too many layers", NODES))
+        raise frame.refuse(
+            wording_shapes.too_much(layer.span or span, f"{layer.count:,} copies make too many layers", NODES)
+        )
 
 
 # -- ops ----------------------------------------------------------------------------------------------
@@ -121,8 +144,9 @@ def _apply_op_layer(frame: Frame, layer: OpLayer, inputs: Sequence[Value], span:
     return apply_op(frame, layer.op, (*inputs, *layer.rest), layer.span or span, place, layer.places)
 
 
-def apply_op(frame: Frame, op: Op, operands: Sequence[Any], span: Span, place: Place = Place(),
-             places: Any = None) -> Any:
+def apply_op(
+    frame: Frame, op: Op, operands: Sequence[Any], span: Span, place: Place = Place(), places: Any = None
+) -> Any:
     """Adds a node for `op`. A number among the operands becomes a constant."""
     _check_count(frame, op, operands, span)
     inputs = _constants(frame, op, operands, span)
@@ -135,8 +159,16 @@ def apply_op(frame: Frame, op: Op, operands: Sequence[Any], span: Span, place: P
     except Mismatch as error:
         at = places.get(error.at, span)
         said = _said(frame, op, inputs)
-        raise frame.refuse(wording_shapes.mismatch(at, _spelling(op, span), error.message, said, _origin(frame, op, inputs),
-                                                   _guess(frame, op, error, inputs))) from None
+        raise frame.refuse(
+            wording_shapes.mismatch(
+                at,
+                _spelling(op, span),
+                error.message,
+                said,
+                _origin(frame, op, inputs),
+                _guess(frame, op, error, inputs),
+            )
+        ) from None
     except Learn as fact:
         fact.span = fact.span or span
         raise
@@ -160,7 +192,15 @@ def _said(frame: Frame, op: Op, inputs: Sequence[Value]) -> dict[str, str]:
     sides = ("the left side", "the right side") if op.operator and len(inputs) == 2 else ()
     said = {}
     for i, (operand, value) in enumerate(zip(op.operand_names(len(inputs)), inputs, strict=True)):
-        other = sides[i] if sides else "what comes in" if len(inputs) == 1 else f"tensor {i + 1}" if "[" in operand else operand
+        other = (
+            sides[i]
+            if sides
+            else "what comes in"
+            if len(inputs) == 1
+            else f"tensor {i + 1}"
+            if "[" in operand
+            else operand
+        )
         said[operand] = value.hint if isinstance(value, Constant) else frame.name_of(value) or other
     return said
 
@@ -192,19 +232,29 @@ def _constants(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> tup
     """The operands as values: numbers in the dtype of the tensors beside them."""
     if any(x is POISON for x in operands):
         raise Poisoned
-    dtype = next((x.type.dtype for x in operands if isinstance(x, Value) and x.type.dtype != "bool"), "float32")
+    dtype = next(
+        (x.type.dtype for x in operands if isinstance(x, Value) and x.type.dtype != "bool"), "float32"
+    )
     out: list[Value] = []
     for name, x in zip(op.operand_names(len(operands)), operands, strict=True):
         if isinstance(x, Value):
             out.append(x)
             continue
         number = concrete(x, span, "a number beside a tensor")
-        if not isinstance(number, int | float) or isinstance(number, bool) or (isinstance(number, float) and dtype in INTEGERS):
+        if (
+            not isinstance(number, int | float)
+            or isinstance(number, bool)
+            or (isinstance(number, float) and dtype in INTEGERS)
+        ):
             if isinstance(number, float):
-                raise frame.refuse(wording_shapes.fraction_beside_integers(span, _spelling(op, span), str(number), dtype))
+                raise frame.refuse(
+                    wording_shapes.fraction_beside_integers(span, _spelling(op, span), str(number), dtype)
+                )
             raise frame.refuse(wording_shapes.number_for_tensor(span, op.name, name, describe(x)))
         if not representable(number, dtype):
-            raise frame.refuse(wording_shapes.number_out_of_range(span, _spelling(op, span), str(number), dtype))
+            raise frame.refuse(
+                wording_shapes.number_out_of_range(span, _spelling(op, span), str(number), dtype)
+            )
         out.append(Constant(str(number), Type(dtype, ()), number))
     return tuple(out)
 
@@ -222,7 +272,9 @@ def _check_size(frame: Frame, op: Op, shape: Shape, inputs: Sequence[Value], spa
     try:
         for axis, dim in enumerate(shape):
             if not at_least(dim, 1):
-                raise frame.refuse(wording_shapes.empty_axis(span, op.name, show(shape), axis, _origin(frame, op, inputs)))
+                raise frame.refuse(
+                    wording_shapes.empty_axis(span, op.name, show(shape), axis, _origin(frame, op, inputs))
+                )
     except Learn as fact:
         fact.span = fact.span or span
         raise
@@ -241,8 +293,9 @@ def too_large(shape: Shape) -> bool:
     return total >= ELEMENTS
 
 
-def _instance(frame: Frame, op: Op, wanted: dict[str, Parameter], inputs: Sequence[Value], span: Span,
-              place: Place) -> tuple[Path | None, tuple[Param, ...]]:
+def _instance(
+    frame: Frame, op: Op, wanted: dict[str, Parameter], inputs: Sequence[Value], span: Span, place: Place
+) -> tuple[Path | None, tuple[Param, ...]]:
     """The path and the parameters of an op's instance: fresh ones, or those of the instance shared."""
     if place.path is None and not wanted:
         return None, ()
@@ -252,35 +305,46 @@ def _instance(frame: Frame, op: Op, wanted: dict[str, Parameter], inputs: Sequen
     params = []
     for name, parameter in wanted.items():
         type_ = Type(parameter.dtype or floats, parameter.shape)
-        params.append(_share(frame, (*path, name), type_, span) if shared else
-                      _own(frame, op, (*path, name), type_, parameter, inputs, span))
+        params.append(
+            _share(frame, (*path, name), type_, span)
+            if shared
+            else _own(frame, op, (*path, name), type_, parameter, inputs, span)
+        )
     return path, tuple(params)
 
 
-def _own(frame: Frame, op: Op, path: Path, type_: Type, parameter: Parameter, inputs: Sequence[Value], span: Span) -> Param:
+def _own(
+    frame: Frame, op: Op, path: Path, type_: Type, parameter: Parameter, inputs: Sequence[Value], span: Span
+) -> Param:
     check_known(frame, op.name, type_.shape, span, lambda: _origin(frame, op, inputs))
     made = Param(".".join(path), type_, path, parameter.init, parameter.trainable)
     frame.params[path] = made
     return made
 
 
-def check_known(frame: Frame, name: str, shape: Shape, span: Span,
-                notes: Callable[[], tuple[Note, ...]] = tuple) -> None:
+def check_known(
+    frame: Frame, name: str, shape: Shape, span: Span, notes: Callable[[], tuple[Note, ...]] = tuple
+) -> None:
     """Refuses a parameter whose shape depends on a size that is free."""
     open_sizes: set[str] = set()
     for dim in shape:
         if isinstance(dim, Dim) and decide("known", dim) is not True:
             open_sizes |= names(substitute(dim, frame.prover.given))
     if open_sizes:
-        raise frame.refuse(wording_shapes.unknown_parameter_size(span, name, show(shape), sorted(open_sizes), notes()))
+        raise frame.refuse(
+            wording_shapes.unknown_parameter_size(span, name, show(shape), sorted(open_sizes), notes())
+        )
     if too_large(tuple(substitute(d, frame.prover.given) for d in shape)):
         raise frame.refuse(wording_shapes.tensor_too_large(span, show(shape), notes()))
 
 
 def _share(frame: Frame, path: Path, type_: Type, span: Span) -> Param:
     held = frame.params[path]
-    alike = held.type.dtype == type_.dtype and len(held.type.shape) == len(type_.shape) and all(
-        decide("zero", a - b) is True for a, b in zip(held.type.shape, type_.shape, strict=True))
+    alike = (
+        held.type.dtype == type_.dtype
+        and len(held.type.shape) == len(type_.shape)
+        and all(decide("zero", a - b) is True for a, b in zip(held.type.shape, type_.shape, strict=True))
+    )
     if not alike:
         owner = frame.owners[path[:-1]]
         shapes = f"have shape {show(type_.shape)}, not {show(held.type.shape)}"
@@ -324,7 +388,10 @@ def _apply_block(frame: Frame, layer: BlockLayer, inputs: Sequence[Value], span:
         first = next(s for s in frame.body if isinstance(s, Call) and s.path == path)
         _check_shared(frame, block, first.sizes, sizes, path, span)
     outputs = tuple(
-        Value(frame.hint if len(block.outputs) == 1 else "", Type(v.type.dtype, tuple(substitute(d, sizes) for d in v.type.shape)))
+        Value(
+            frame.hint if len(block.outputs) == 1 else "",
+            Type(v.type.dtype, tuple(substitute(d, sizes) for d in v.type.shape)),
+        )
         for v in block.outputs
     )
     _add(frame, Call(block, tuple(inputs), outputs, path, sizes, span), span)
@@ -347,14 +414,16 @@ def _check_shared(frame: Frame, block: Block, first: Any, second: Any, path: Pat
             a, b = _in_caller(block, inner, dim, first), _in_caller(block, inner, dim, second)
             if a is not None and b is not None and decide("zero", a - b) is not True:
                 detail = f"here its {'.'.join(inner)} would have a size {b}, not {a}"
-                raise frame.refuse(wording_names.shared_differs(span, ".".join(path), detail, frame.owners[path].span))
+                raise frame.refuse(
+                    wording_names.shared_differs(span, ".".join(path), detail, frame.owners[path].span)
+                )
 
 
 def _in_caller(block: Block, inner: Path, dim: AnyDim, sizes: Any) -> AnyDim | None:
     """`dim` of the parameter `inner` in the caller's sizes; deeper ones through the calls on the way."""
     for step in block.body:
         if isinstance(step, Call) and inner[: len(step.path)] == step.path:
-            deeper = _in_caller(step.block, inner[len(step.path):], dim, step.sizes)
+            deeper = _in_caller(step.block, inner[len(step.path) :], dim, step.sizes)
             return None if deeper is None else substitute(deeper, sizes)
     return substitute(dim, sizes)
 
@@ -368,15 +437,24 @@ def read_parameter(frame: Frame, instance: Instance, tail: Path, span: Span) -> 
     applied = [s for s in frame.body if s.path is not None and s.path[: len(instance.path)] == instance.path]
     if not applied:
         raise frame.refuse(wording_names.not_applied(span, name))
-    known: list[str] = [".".join(p[len(instance.path):]) for p in frame.params if p[: len(instance.path)] == instance.path]
+    known: list[str] = [
+        ".".join(p[len(instance.path) :]) for p in frame.params if p[: len(instance.path)] == instance.path
+    ]
     for call in applied:
         if isinstance(call, Call):
             for inner, param in parameters(call.block):
                 whole = (*call.path, *inner)
-                known.append(".".join(whole[len(instance.path):]))
+                known.append(".".join(whole[len(instance.path) :]))
                 if whole == path:
                     shape = tuple(_in_caller(call.block, inner, d, call.sizes) for d in param.type.shape)
-                    read = Param(".".join(path), Type(param.type.dtype, shape), path, param.init, param.trainable, False)  # type: ignore[arg-type]
+                    read = Param(
+                        ".".join(path),
+                        Type(param.type.dtype, shape),
+                        path,
+                        param.init,
+                        param.trainable,
+                        False,
+                    )  # type: ignore[arg-type]
                     frame.params[path] = read
                     return read
     raise frame.refuse(wording_names.unknown_parameter(span, name, ".".join(tail), known))

@@ -28,8 +28,20 @@ from netc.passes.elaboration.values import (
 )
 from netc.syntax import tree
 
-PLURALS = {"int": "whole numbers", "float": "numbers", "bool": "true or false", "str": "strings", "layer": "layers"}
-TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a string", "layer": "a layer"}
+PLURALS = {
+    "int": "whole numbers",
+    "float": "numbers",
+    "bool": "true or false",
+    "str": "strings",
+    "layer": "layers",
+}
+TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a string",
+    "layer": "a layer",
+}
 
 
 def split_operands(kind: type[Op], positional: list[Any]) -> tuple[list[Any] | None, list[Any]]:
@@ -40,34 +52,61 @@ def split_operands(kind: type[Op], positional: list[Any]) -> tuple[list[Any] | N
     """
     names = kind.operands
     if names[0].startswith("*"):
-        if positional and isinstance(positional[0], list | tuple) and any(isinstance(x, Value) for x in positional[0]):
+        if (
+            positional
+            and isinstance(positional[0], list | tuple)
+            and any(isinstance(x, Value) for x in positional[0])
+        ):
             return list(positional[0]), positional[1:]
         count = next((i for i, x in enumerate(positional) if not isinstance(x, Value)), len(positional))
         return (positional[:count] or None), positional[count:]
     wanted = len(names)
     head = positional[:wanted]
-    if len(head) == wanted and any(isinstance(x, Value) for x in head) and all(isinstance(x, Value) or is_number(x) for x in head):
+    if (
+        len(head) == wanted
+        and any(isinstance(x, Value) for x in head)
+        and all(isinstance(x, Value) or is_number(x) for x in head)
+    ):
         return head, positional[wanted:]
     count = next((i for i, x in enumerate(positional) if not isinstance(x, Value)), len(positional))
     return (positional[:count] or None), positional[count:]
 
 
-def bind_op(frame: Frame, kind: type[Op], positional: Sequence[Any], keywords: dict[str, Any], node: tree.Call,
-            skipped: int) -> OpLayer:
+def bind_op(
+    frame: Frame,
+    kind: type[Op],
+    positional: Sequence[Any],
+    keywords: dict[str, Any],
+    node: tree.Call,
+    skipped: int,
+) -> OpLayer:
     """The layer that a call of an op makes. `skipped`: how many positional arguments were operands."""
     places = call_places(kind, node, skipped)
-    if not skipped and positional and isinstance(positional[0], list | tuple) and any(isinstance(x, Value) for x in positional[0]):
+    if (
+        not skipped
+        and positional
+        and isinstance(positional[0], list | tuple)
+        and any(isinstance(x, Value) for x in positional[0])
+    ):
         at = next(a.span for a in node.arguments if a.name is None)
-        raise frame.refuse(wording_names.tensors_in_list(at, kind.name, len(kind.operands), len(positional[0])))
+        raise frame.refuse(
+            wording_names.tensors_in_list(at, kind.name, len(kind.operands), len(positional[0]))
+        )
     for name, given in keywords.items():
         if isinstance(given, (Value, *LAYERS)):
-            raise frame.refuse(wording_names.wrong_argument(places.get(name, node.span), kind.name, name, describe(given), "a number or setting"))
+            raise frame.refuse(
+                wording_names.wrong_argument(
+                    places.get(name, node.span), kind.name, name, describe(given), "a number or setting"
+                )
+            )
     try:
         op = bind(kind, positional, keywords)
     except BadArgument as error:
         raise frame.refuse(wrong_call(error, kind, places, node)) from None
     except Mismatch as error:
-        raise frame.refuse(wording_shapes.mismatch(places.get(error.at, node.span), kind.name, error.message, {}, ())) from None
+        raise frame.refuse(
+            wording_shapes.mismatch(places.get(error.at, node.span), kind.name, error.message, {}, ())
+        ) from None
     return OpLayer(kind, op, (), places, node.span)
 
 
@@ -77,7 +116,7 @@ def call_places(kind: type[Op], node: tree.Call, skipped: int) -> dict[str, Span
     positional = [a for a in node.arguments if a.name is None][skipped:]
     places = {name: a.span for name, a in zip(names, positional, strict=False)}
     if kind.variadic and len(positional) > names.index(kind.variadic):
-        rest = positional[names.index(kind.variadic):]
+        rest = positional[names.index(kind.variadic) :]
         places[kind.variadic] = rest[0].span.to(rest[-1].span)
     return places | {a.name: a.span for a in node.arguments if a.name is not None}
 
@@ -111,10 +150,18 @@ def _wrong_item(span: Span, layer: str, name: str, expected: str, place: str, it
     return wording_names.wrong_item(span, layer, name, expected, place, got, wanted)
 
 
-def call_block(frame: Frame, definition: Definition, positional: Sequence[Any], keywords: dict[str, Any],
-               node: tree.Call, skipped: int) -> BlockLayer:
+def call_block(
+    frame: Frame,
+    definition: Definition,
+    positional: Sequence[Any],
+    keywords: dict[str, Any],
+    node: tree.Call,
+    skipped: int,
+) -> BlockLayer:
     """The layer that a call of a block makes."""
-    bound = bind_parameters(frame, definition.name, definition.tree.parameters, positional, keywords, node, skipped, False)
+    bound = bind_parameters(
+        frame, definition.name, definition.tree.parameters, positional, keywords, node, skipped, False
+    )
     return BlockLayer(definition, tuple(sorted(bound.items())), node.span)
 
 
@@ -136,11 +183,23 @@ def closed(frame: Frame, value: Any, span: Span) -> Any:
         return closed(frame, value.layer, span)
     if isinstance(value, Chain):
         return replace(value, steps=closed(frame, value.steps, span))
-    return replace(value, layer=closed(frame, value.layer, span)) if isinstance(value, Labelled | Repeat) else value
+    return (
+        replace(value, layer=closed(frame, value.layer, span))
+        if isinstance(value, Labelled | Repeat)
+        else value
+    )
 
 
-def bind_parameters(frame: Frame, name: str, parameters: Sequence[tree.Parameter], positional: Sequence[Any],
-                    keywords: dict[str, Any], node: tree.Call, skipped: int = 0, complete: bool = True) -> dict[str, Any]:
+def bind_parameters(
+    frame: Frame,
+    name: str,
+    parameters: Sequence[tree.Parameter],
+    positional: Sequence[Any],
+    keywords: dict[str, Any],
+    node: tree.Call,
+    skipped: int = 0,
+    complete: bool = True,
+) -> dict[str, Any]:
     """The arguments by parameter, checked: with `complete`, defaults too, else closed for another block."""
     known = [p.name.text for p in parameters]
     places = {a.name: a.span for a in node.arguments if a.name is not None}
@@ -163,14 +222,17 @@ def bind_parameters(frame: Frame, name: str, parameters: Sequence[tree.Parameter
             made = checked(frame, name, parameter, given[key], place)
             given[key] = made if complete else closed(frame, made, place)
         elif parameter.default is None:
-            raise frame.refuse(wording_names.missing_argument(node.span, name, key, _expected(parameter.annotation)))
+            raise frame.refuse(
+                wording_names.missing_argument(node.span, name, key, _expected(parameter.annotation))
+            )
     return with_defaults(frame, name, parameters, given) if complete else given
 
 
-def with_defaults(frame: Frame, name: str, parameters: Sequence[tree.Parameter], given: dict[str, Any]) -> dict[str, Any]:
+def with_defaults(
+    frame: Frame, name: str, parameters: Sequence[tree.Parameter], given: dict[str, Any]
+) -> dict[str, Any]:
     """`given` with the defaults of what is not; a default may use the parameters before it."""
     from dataclasses import replace
-
 
     inside = replace(frame, env=dict(given))
     for parameter in parameters:
@@ -185,7 +247,9 @@ def checked(frame: Frame, name: str, parameter: tree.Parameter, value: Any, span
     """An argument as its annotation asks for it."""
     key, annotation = parameter.name.text, parameter.annotation
     if isinstance(value, Value) and annotation is not None:
-        raise frame.refuse(wording_names.wrong_argument(span, name, key, describe(value), _expected(annotation)))
+        raise frame.refuse(
+            wording_names.wrong_argument(span, name, key, describe(value), _expected(annotation))
+        )
     if isinstance(value, Dim):
         value = concrete(value, span, f"`{key}`")
     if annotation is None:
@@ -193,9 +257,13 @@ def checked(frame: Frame, name: str, parameter: tree.Parameter, value: Any, span
     fitted = _fit(annotation, value)
     if fitted is _UNFIT and (item := _unfit_item(annotation, value)):
         place, found, wanted = item
-        raise frame.refuse(_wrong_item(span, name, key, _expected(annotation), place, found, _expected(wanted)))
+        raise frame.refuse(
+            _wrong_item(span, name, key, _expected(annotation), place, found, _expected(wanted))
+        )
     if fitted is _UNFIT:
-        raise frame.refuse(wording_names.wrong_argument(span, name, key, describe(value), _expected(annotation)))
+        raise frame.refuse(
+            wording_names.wrong_argument(span, name, key, describe(value), _expected(annotation))
+        )
     return fitted
 
 
@@ -218,7 +286,9 @@ def _fit(annotation: tree.Annotation, value: Any) -> Any:
     return value if fits else _UNFIT
 
 
-def _unfit_item(annotation: tree.Annotation, value: Any, place: str = "") -> tuple[str, Any, tree.Annotation] | None:
+def _unfit_item(
+    annotation: tree.Annotation, value: Any, place: str = ""
+) -> tuple[str, Any, tree.Annotation] | None:
     """Of a list, the first item that its annotation does not take: where it is, the item, and what it should be."""
     inner = annotation.inner
     for i, item in enumerate(value if inner and isinstance(value, list | tuple) else ()):

@@ -63,12 +63,17 @@ def or_all(frame: Frame, attempt: Callable[[], Any], rest: Sequence[tree.Express
     try:
         return attempt()
     except (Refused, Poisoned) as error:
-        others = [n.right if isinstance(n, tree.Binary) else n for n in rest[after:]
-                  if not isinstance(n, tree.Binary) or n.operator not in ("and", "or")]
+        others = [
+            n.right if isinstance(n, tree.Binary) else n
+            for n in rest[after:]
+            if not isinstance(n, tree.Binary) or n.operator not in ("and", "or")
+        ]
         try:
             each(frame, others)
         except Refused as refused:
-            raise Refused(*(error.diagnostics if isinstance(error, Refused) else ()), *refused.diagnostics) from None
+            raise Refused(
+                *(error.diagnostics if isinstance(error, Refused) else ()), *refused.diagnostics
+            ) from None
         except Poisoned:
             pass
         raise

@@ -105,13 +105,20 @@ class Frame:
 
     def refuse(self, diagnostic: Diagnostic) -> Refused:
         """The finding with the calls that led to this block, innermost first."""
-        notes = [Note(f"in `{site.name}`, called here", site.span) for site in reversed(self.sites)
-                 if site.span != diagnostic.span]
+        notes = [
+            Note(f"in `{site.name}`, called here", site.span)
+            for site in reversed(self.sites)
+            if site.span != diagnostic.span
+        ]
         return Refused(diagnostic.noting(*notes[:4]))
 
     def origin(self, named: Iterable[tuple[str, Value]]) -> tuple[Note, ...]:
         """The type of each of the values, under the name that the message gives it, and where it comes from."""
-        return tuple(dict.fromkeys(Note(f"{name} is {self.shown(value)}", self.origins.get(value)) for name, value in named))
+        return tuple(
+            dict.fromkeys(
+                Note(f"{name} is {self.shown(value)}", self.origins.get(value)) for name, value in named
+            )
+        )
 
     def shown(self, value: Value) -> str:
         """The type of `value`, with the sizes that this block's caller gives where these tell more."""

@@ -16,7 +16,9 @@ from netc.passes.elaboration.values import BlockLayer, Poisoned
 from netc.syntax import tree
 
 
-def instantiate(frame: Frame, layer: BlockLayer, inputs: Sequence[Value], site: Site) -> tuple[Block, Mapping[str, AnyDim]]:
+def instantiate(
+    frame: Frame, layer: BlockLayer, inputs: Sequence[Value], site: Site
+) -> tuple[Block, Mapping[str, AnyDim]]:
     """The block for `inputs`, and its sizes in those of the calling block."""
     from netc.passes.elaboration.statements import elaborate_body
 
@@ -34,8 +36,14 @@ def instantiate(frame: Frame, layer: BlockLayer, inputs: Sequence[Value], site: 
         if _fits(frame, guards, given):
             _inherit(frame, guards, sizes)
             return block, sizes
-    inside = Frame(frame.session, layer.definition, dict(arguments), Prover(given, frame.prover.minimums),
-                   (*frame.sites, site), False)
+    inside = Frame(
+        frame.session,
+        layer.definition,
+        dict(arguments),
+        Prover(given, frame.prover.minimums),
+        (*frame.sites, site),
+        False,
+    )
     _declare(inside, declared, inputs, sizes)
     before = len(frame.session.found)
     frame.session.stack.append(layer.definition)
@@ -57,12 +65,27 @@ def finish(frame: Frame, arguments: Mapping[str, Any], sizes: Mapping[str, AnyDi
     """The block that `frame` has elaborated."""
     definition = frame.definition.tree
     owned = tuple(p for p in frame.params.values() if p.owned)
-    return Block(frame.definition.name, definition.doc, dict(arguments), tuple(frame.inputs), tuple(frame.body),
-                 tuple(frame.outputs), owned, tuple(sizes), frame.nodes, definition.span, _literal_defaults(definition))
+    return Block(
+        frame.definition.name,
+        definition.doc,
+        dict(arguments),
+        tuple(frame.inputs),
+        tuple(frame.body),
+        tuple(frame.outputs),
+        owned,
+        tuple(sizes),
+        frame.nodes,
+        definition.span,
+        _literal_defaults(definition),
+    )
 
 
 def _literal_defaults(block: tree.Block) -> dict[str, Any]:
-    return {p.name.text: p.default.value for p in block.parameters if isinstance(p.default, tree.Number | tree.Literal)}
+    return {
+        p.name.text: p.default.value
+        for p in block.parameters
+        if isinstance(p.default, tree.Number | tree.Literal)
+    }
 
 
 def declarations(block: tree.Block, role: str) -> list[tree.Declaration]:
@@ -103,16 +126,24 @@ def _arguments(frame: Frame, layer: BlockLayer, site: Site) -> dict[str, Any]:
 # -- sizes --------------------------------------------------------------------------------------------
 
 
-def _match(frame: Frame, site: Site, declared: Sequence[tree.Declaration], inputs: Sequence[Value],
-           arguments: Mapping[str, Any]) -> dict[str, AnyDim]:
+def _match(
+    frame: Frame,
+    site: Site,
+    declared: Sequence[tree.Declaration],
+    inputs: Sequence[Value],
+    arguments: Mapping[str, Any],
+) -> dict[str, AnyDim]:
     """Each of the block's sizes in the caller's: those that the declarations name, and those they compute."""
     sizes: dict[str, AnyDim] = {}
     for declaration, value in zip(declared, inputs, strict=True):
         wanted = declaration.type.shape
         if len(wanted) != len(value.type.shape):
             text = f"[{', '.join(e.span.text for e in wanted)}]"
-            raise frame.refuse(wording_shapes.input_rank(site.span, site.name, declaration.name.text, text, str(value.type),
-                                                         declaration.span))
+            raise frame.refuse(
+                wording_shapes.input_rank(
+                    site.span, site.name, declaration.name.text, text, str(value.type), declaration.span
+                )
+            )
         for axis, (expression, dim) in enumerate(zip(wanted, value.type.shape, strict=True)):
             if fresh(expression, arguments) and expression.text not in sizes:  # type: ignore[union-attr]
                 sizes[expression.text] = dim  # type: ignore[union-attr]
@@ -126,7 +157,9 @@ def fresh(expression: tree.Expression, known: Mapping[str, Any]) -> bool:
     return isinstance(expression, tree.Name) and expression.text[0].isupper() and expression.text not in known
 
 
-def _declare(frame: Frame, declared: Sequence[tree.Declaration], inputs: Sequence[Value], sizes: Mapping[str, AnyDim]) -> None:
+def _declare(
+    frame: Frame, declared: Sequence[tree.Declaration], inputs: Sequence[Value], sizes: Mapping[str, AnyDim]
+) -> None:
     """Enters the inputs with their shapes in the block's own sizes; what the caller gives must fit."""
     for name in sizes:
         if "." not in name:
@@ -134,16 +167,29 @@ def _declare(frame: Frame, declared: Sequence[tree.Declaration], inputs: Sequenc
     site = frame.sites[-1]
     with proving(frame.prover):
         for declaration, given in zip(declared, inputs, strict=True):
-            shape = tuple(_declared(frame, e, declaration, axis, sizes, site) for axis, e in enumerate(declaration.type.shape))
+            shape = tuple(
+                _declared(frame, e, declaration, axis, sizes, site)
+                for axis, e in enumerate(declaration.type.shape)
+            )
             dtype = given.type.dtype
             if declaration.type.dtype is not None and check_dtype(frame, declaration.type.dtype) != dtype:
                 wanted = declaration.type.dtype.text
-                raise frame.refuse(wording_shapes.input_dtype(site.span, site.name, declaration.name.text, wanted, dtype, declaration.span))
+                raise frame.refuse(
+                    wording_shapes.input_dtype(
+                        site.span, site.name, declaration.name.text, wanted, dtype, declaration.span
+                    )
+                )
             enter(frame, declaration, Type(dtype, shape), frame.inputs)
 
 
-def _declared(frame: Frame, expression: tree.Expression, declaration: tree.Declaration, axis: int,
-              sizes: Mapping[str, AnyDim], site: Site) -> AnyDim:
+def _declared(
+    frame: Frame,
+    expression: tree.Expression,
+    declaration: tree.Declaration,
+    axis: int,
+    sizes: Mapping[str, AnyDim],
+    site: Site,
+) -> AnyDim:
     dim = dimension(frame, expression)
     hidden = f"{declaration.name.text}.{axis}"
     if hidden in sizes:
@@ -154,9 +200,18 @@ def _declared(frame: Frame, expression: tree.Expression, declaration: tree.Decla
             raise
         if not alike:
             given = frame.prover.given
-            raise frame.refuse(wording_shapes.input_size(
-                site.span, site.name, declaration.name.text, axis, expression.span.text,
-                str(substitute(dim, given)), str(given[hidden]), expression.span))
+            raise frame.refuse(
+                wording_shapes.input_size(
+                    site.span,
+                    site.name,
+                    declaration.name.text,
+                    axis,
+                    expression.span.text,
+                    str(substitute(dim, given)),
+                    str(given[hidden]),
+                    expression.span,
+                )
+            )
     return dim
 
 
@@ -164,7 +219,11 @@ def dimension(frame: Frame, expression: tree.Expression) -> AnyDim:
     """A size in a declared shape."""
     from netc.passes.elaboration.values import describe
 
-    if isinstance(expression, tree.Name) and expression.text not in frame.env and expression.text not in frame.definition.scope:
+    if (
+        isinstance(expression, tree.Name)
+        and expression.text not in frame.env
+        and expression.text not in frame.definition.scope
+    ):
         if expression.text in frame.session.lost:
             raise Poisoned
         raise frame.refuse(wording_names.unknown_size(expression.span, expression.text))
@@ -186,7 +245,9 @@ def enter(frame: Frame, declaration: tree.Declaration, type_: Type, into: list[V
     if any(v.hint == name for v in (*frame.inputs, *frame.targets)):
         raise frame.refuse(wording_names.redefined(declaration.name.span, name, None, "an input here"))
     if other := next((p for p in frame.definition.tree.parameters if p.name.text == name), None):
-        raise frame.refuse(wording_names.redefined(declaration.name.span, name, other.span, "a parameter here"))
+        raise frame.refuse(
+            wording_names.redefined(declaration.name.span, name, other.span, "a parameter here")
+        )
     value = Value(name, type_)
     into.append(value)
     frame.env[name] = value
@@ -209,5 +270,3 @@ def _inherit(frame: Frame, guards: Sequence[Guard], sizes: Mapping[str, AnyDim])
         dim = substitute(guard.dim, sizes)
         if isinstance(dim, Dim):
             frame.prover.ask(guard.question, dim, guard.number)
-
-

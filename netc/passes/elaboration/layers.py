@@ -52,7 +52,11 @@ def label(frame: Frame, node: tree.Expression) -> Path:
         return (str(node.value),)
     if isinstance(node, tree.Attribute):
         return (*label(frame, node.base), node.name)
-    if isinstance(node, tree.Index) and len(node.items) == 1 and not isinstance(node.items[0], tree.Slice | tree.Ellipsis):
+    if (
+        isinstance(node, tree.Index)
+        and len(node.items) == 1
+        and not isinstance(node.items[0], tree.Slice | tree.Ellipsis)
+    ):
         segment = numbers.concrete(evaluate(frame, node.items[0]), node.items[0].span, "a label")
         if isinstance(segment, int | str) and not isinstance(segment, bool):
             return (*label(frame, node.base), str(segment))
@@ -73,8 +77,12 @@ def _pipe(frame: Frame, node: tree.Pipe) -> Any:
     current: Any = start
     for i, step in enumerate(rest):
         inputs = current if isinstance(current, tuple) else (current,)
-        current = or_all(frame, lambda step=step, inputs=inputs: apply_layer(frame, _layer(frame, step), inputs, step.span),  # type: ignore[misc]
-                          rest, i + 1)
+        current = or_all(
+            frame,
+            lambda step=step, inputs=inputs: apply_layer(frame, _layer(frame, step), inputs, step.span),  # type: ignore[misc]
+            rest,
+            i + 1,
+        )
     return current
 
 
@@ -88,7 +96,9 @@ def _layer(frame: Frame, node: tree.Expression) -> Any:
 
 def _is_layer(frame: Frame, node: tree.Expression, made: Any) -> Any:
     if not isinstance(made, LAYERS):
-        raise frame.refuse(wording_names.not_a_layer(node.span, describe(made), made if made in OPS else None))
+        raise frame.refuse(
+            wording_names.not_a_layer(node.span, describe(made), made if made in OPS else None)
+        )
     return made
 
 
@@ -96,12 +106,16 @@ def _is_layer(frame: Frame, node: tree.Expression, made: Any) -> Any:
 def _call(frame: Frame, node: tree.Call) -> Any:
     function = evaluate(frame, node.function)
     positional, keywords = _arguments(frame, node)
-    if isinstance(function, Instance) and _lacks_arguments(function.layer) and (
-            keywords or not all(isinstance(x, Value) for x in positional)):
+    if (
+        isinstance(function, Instance)
+        and _lacks_arguments(function.layer)
+        and (keywords or not all(isinstance(x, Value) for x in positional))
+    ):
         function = function.layer
     name = node.function.text if isinstance(node.function, tree.Name) else ""
     if numbers.is_helper_call(name, positional, bool(keywords)) and (
-            isinstance(function, str) or (isinstance(function, OpLayer) and function.op is None)):
+        isinstance(function, str) or (isinstance(function, OpLayer) and function.op is None)
+    ):
         made = numbers.help_with(name, positional, node.span)
         frame.session.spend(numbers.work(name, (*positional, made)), node.span)
         return made
@@ -111,15 +125,27 @@ def _call(frame: Frame, node: tree.Call) -> Any:
         return _call_op(frame, function, positional, keywords, node)
     if isinstance(function, BlockLayer):
         return _call_block(frame, function, positional, keywords, node)
-    if isinstance(function, LAYERS) and not keywords and positional and all(isinstance(x, Value) for x in positional):
+    if (
+        isinstance(function, LAYERS)
+        and not keywords
+        and positional
+        and all(isinstance(x, Value) for x in positional)
+    ):
         return apply_layer(frame, function, tuple(positional), node.span)
     if isinstance(function, LAYERS):
         raise frame.refuse(wording_names.already_called(node.span, node.function.span.text))
-    raise frame.refuse(wording_names.not_callable(node.function.span, describe(function) if not isinstance(function, str) else f"`{function}`, so used,"))
+    raise frame.refuse(
+        wording_names.not_callable(
+            node.function.span,
+            describe(function) if not isinstance(function, str) else f"`{function}`, so used,",
+        )
+    )
 
 
 def _lacks_arguments(layer: Any) -> bool:
-    return (isinstance(layer, OpLayer) and layer.op is None) or (isinstance(layer, BlockLayer) and layer.arguments is None)
+    return (isinstance(layer, OpLayer) and layer.op is None) or (
+        isinstance(layer, BlockLayer) and layer.arguments is None
+    )
 
 
 def _arguments(frame: Frame, node: tree.Call) -> tuple[list[Any], dict[str, Any]]:
@@ -127,14 +153,18 @@ def _arguments(frame: Frame, node: tree.Call) -> tuple[list[Any], dict[str, Any]
     seen: set[str | None] = set()
     for argument in named:
         if argument.name in seen:
-            raise frame.refuse(wording_names.duplicate_argument(argument.span, node.function.span.text, str(argument.name)))
+            raise frame.refuse(
+                wording_names.duplicate_argument(argument.span, node.function.span.text, str(argument.name))
+            )
         seen.add(argument.name)
     placed = [a.value for a in node.arguments if a.name is None]
     values = each(frame, [*placed, *(a.value for a in named)])
     return values[: len(placed)], {str(a.name): v for a, v in zip(named, values[len(placed) :], strict=True)}
 
 
-def _call_op(frame: Frame, layer: OpLayer, positional: list[Any], keywords: dict[str, Any], node: tree.Call) -> Any:
+def _call_op(
+    frame: Frame, layer: OpLayer, positional: list[Any], keywords: dict[str, Any], node: tree.Call
+) -> Any:
     if layer.op is not None:
         if keywords or not positional or not all(isinstance(x, Value) for x in positional):
             raise frame.refuse(wording_names.already_called(node.span, layer.kind.name))
@@ -148,7 +178,9 @@ def _call_op(frame: Frame, layer: OpLayer, positional: list[Any], keywords: dict
     return OpLayer(made.kind, made.op, tuple(operands), made.places, node.span)
 
 
-def _call_block(frame: Frame, layer: BlockLayer, positional: list[Any], keywords: dict[str, Any], node: tree.Call) -> Any:
+def _call_block(
+    frame: Frame, layer: BlockLayer, positional: list[Any], keywords: dict[str, Any], node: tree.Call
+) -> Any:
     count = next((i for i, x in enumerate(positional) if not isinstance(x, Value)), len(positional))
     inputs, rest = tuple(positional[:count]), positional[count:]
     if layer.arguments is not None and _is_preset(frame, node.function):
@@ -164,13 +196,21 @@ def _call_block(frame: Frame, layer: BlockLayer, positional: list[Any], keywords
 
 def _is_preset(frame: Frame, node: tree.Expression) -> bool:
     """Whether `node` names a preset, whose arguments a call may replace."""
-    return isinstance(node, tree.Name) and node.text not in frame.env and isinstance(frame.definition.scope.get(node.text), Alias)
+    return (
+        isinstance(node, tree.Name)
+        and node.text not in frame.env
+        and isinstance(frame.definition.scope.get(node.text), Alias)
+    )
 
 
-def _call_function(frame: Frame, function: Function, positional: list[Any], keywords: dict[str, Any], node: tree.Call) -> Any:
+def _call_function(
+    frame: Frame, function: Function, positional: list[Any], keywords: dict[str, Any], node: tree.Call
+) -> Any:
     name = function.tree.name.text
     if function in frame.helpers:
-        raise frame.refuse(wording_names.recursion(node.span, [*(f.tree.name.text for f in frame.helpers), name]))
+        raise frame.refuse(
+            wording_names.recursion(node.span, [*(f.tree.name.text for f in frame.helpers), name])
+        )
     frame.session.spend(CALL, node.span)
     inside = within(frame, function.tree.name, function.scope)
     inside.helpers = (*frame.helpers, function)

@@ -71,7 +71,9 @@ def preset(frame: Frame, alias: Alias) -> BlockLayer:
 
 @rule(tree.Text)
 def text_of(frame: Frame, node: tree.Text) -> str:
-    return numbers.bounded_text("".join(p if isinstance(p, str) else _shown(frame, p) for p in node.parts), node.span)
+    return numbers.bounded_text(
+        "".join(p if isinstance(p, str) else _shown(frame, p) for p in node.parts), node.span
+    )
 
 
 def _shown(frame: Frame, part: tree.Expression) -> str:
@@ -93,7 +95,9 @@ def _tuple(frame: Frame, node: tree.Tuple) -> tuple[Any, ...]:
 
 def within(frame: Frame, name: tree.Name, scope: Mapping[str, Any]) -> Frame:
     """`frame` with the names of another place in view: for helpers and presets."""
-    return replace(frame, env={}, definition=Definition(tree.Block(name.span, "block", name, (), None, ()), scope))
+    return replace(
+        frame, env={}, definition=Definition(tree.Block(name.span, "block", name, (), None, ()), scope)
+    )
 
 
 @rule(tree.Number, tree.Literal)
@@ -104,4 +108,3 @@ def _literal(frame: Frame, node: tree.Number | tree.Literal) -> Any:
 @rule(tree.Group)
 def _group(frame: Frame, node: tree.Group) -> Any:
     return evaluate(frame, node.inner)
-

@@ -91,7 +91,9 @@ def claim(frame: Frame, path: Path, identity: object, made: Any, span: Span) -> 
         raise frame.refuse(wording_names.name_taken(span, ".".join(path), frame.prefixes[path]))
     for i in range(1, len(path)):
         if path[:i] in frame.owners:
-            raise frame.refuse(wording_names.name_taken(span, ".".join(path[:i]), frame.owners[path[:i]].span))
+            raise frame.refuse(
+                wording_names.name_taken(span, ".".join(path[:i]), frame.owners[path[:i]].span)
+            )
         frame.prefixes.setdefault(path[:i], span)
     for segment in path:
         check_segment(segment, span)

@@ -56,11 +56,23 @@ def binary(operator: str, a: Any, b: Any, span: Span) -> Any:
 def _compute(operator: str, a: Any, b: Any, span: Span) -> Any:
     if (isinstance(a, Dim) or isinstance(b, Dim)) and _needs_numbers(operator, a, b):
         a, b = concrete(a, span), concrete(b, span)
-    if operator == "**" and not isinstance(a, Dim) and isinstance(a, int) and abs(a) > 1 and isinstance(b, int) and b > 64:
+    if (
+        operator == "**"
+        and not isinstance(a, Dim)
+        and isinstance(a, int)
+        and abs(a) > 1
+        and isinstance(b, int)
+        and b > 64
+    ):
         raise OverflowError("the power is too large")
     table: dict[str, Callable[[Any, Any], Any]] = {
-        "+": lambda p, q: p + q, "-": lambda p, q: p - q, "*": lambda p, q: p * q, "/": lambda p, q: p / q,
-        "//": lambda p, q: p // q, "%": lambda p, q: p % q, "**": lambda p, q: p**q,
+        "+": lambda p, q: p + q,
+        "-": lambda p, q: p - q,
+        "*": lambda p, q: p * q,
+        "/": lambda p, q: p / q,
+        "//": lambda p, q: p // q,
+        "%": lambda p, q: p % q,
+        "**": lambda p, q: p**q,
     }
     if operator in ("//", "%") and not isinstance(b, Dim) and b == 0:
         raise ZeroDivisionError("division by zero")
@@ -139,17 +151,23 @@ def _compare_sizes(operator: str, a: Any, b: Any, span: Span, learn: bool) -> bo
     if isinstance(a, float) or isinstance(b, float):
         return compare(operator, concrete(a, span), concrete(b, span), span, learn)
     question, dim, number, wanted = {
-        "==": ("zero", a - b, 0, True), "!=": ("zero", a - b, 0, False),
-        ">=": ("least", a - b, 0, True), ">": ("least", a - b, 1, True),
-        "<": ("least", a - b, 0, False), "<=": ("least", a - b, 1, False),
+        "==": ("zero", a - b, 0, True),
+        "!=": ("zero", a - b, 0, False),
+        ">=": ("least", a - b, 0, True),
+        ">": ("least", a - b, 1, True),
+        "<": ("least", a - b, 0, False),
+        "<=": ("least", a - b, 1, False),
     }[operator]
     if learn and wanted and (same(a, b) if question == "zero" else at_least(dim, number)):
         return True
     answer = decide(question, dim, number)
     if answer is None:
         open_sizes = sorted(free_names(dim))
-        raise Refused(wording_shapes.assertion_open(span, open_sizes) if learn else
-                      wording_shapes.depends_on_free(span, "this condition", open_sizes))
+        raise Refused(
+            wording_shapes.assertion_open(span, open_sizes)
+            if learn
+            else wording_shapes.depends_on_free(span, "this condition", open_sizes)
+        )
     return answer is wanted
 
 
@@ -164,13 +182,19 @@ def _numeric(function: Callable[[Any], Any]) -> Callable[[list[Any], Span], Any]
     def run(arguments: list[Any], span: Span) -> Any:
         (x,) = arguments
         return _checked(function(concrete(x, span)), span)
+
     return run
 
 
 def _extreme(pick: Callable[[list[Any]], Any]) -> Callable[[list[Any], Span], Any]:
     def run(arguments: list[Any], span: Span) -> Any:
-        items = list(arguments[0]) if len(arguments) == 1 and isinstance(arguments[0], list | tuple) else arguments
+        items = (
+            list(arguments[0])
+            if len(arguments) == 1 and isinstance(arguments[0], list | tuple)
+            else arguments
+        )
         return pick([concrete(x, span) for x in items])
+
     return run
 
 
@@ -240,8 +264,12 @@ def is_helper_call(name: str, positional: Sequence[Any], keywords: bool) -> bool
     if name == "shape":
         return True
     if name in ("max", "min", "sum") and len(positional) == 1:
-        return isinstance(positional[0], list | tuple) and not any(isinstance(x, Value) for x in positional[0])
-    return not any(isinstance(x, Value) and name != "len" for x in positional) and not any(isinstance(x, LAYERS) for x in positional)
+        return isinstance(positional[0], list | tuple) and not any(
+            isinstance(x, Value) for x in positional[0]
+        )
+    return not any(isinstance(x, Value) and name != "len" for x in positional) and not any(
+        isinstance(x, LAYERS) for x in positional
+    )
 
 
 def work(name: str, values: Sequence[Any]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from netc.diagnostics import Span, wording_names, wording_shapes
@@ -24,9 +25,10 @@ from netc.syntax import tree
 
 @rule(tree.Unary)
 def _unary(frame: Frame, node: tree.Unary) -> Any:
-    operand = evaluate(frame, node.operand)
     if node.operator == "not":
-        return not numbers.truth(operand, node.operand.span)
+        plain = replace(frame, asserting=False)  # nothing is learnt from what is denied
+        return not numbers.truth(evaluate(plain, node.operand), node.operand.span)
+    operand = evaluate(frame, node.operand)
     if isinstance(operand, Value):
         return apply_op(frame, OPERATORS["-x"](), (operand,), node.span) if node.operator == "-" else operand
     return numbers.binary("-", 0, operand, node.span) if node.operator == "-" else operand
@@ -70,8 +72,15 @@ def operate(frame: Frame, operator: str, operands: tuple[Any, ...], span: Span) 
 
 
 def _repeat(frame: Frame, node: tree.Binary, layer: Any, count: Any) -> Any:
-    if node.operator != "*" or not isinstance(layer, LAYERS) or not numbers.is_number(count) or isinstance(count, float):
-        raise frame.refuse(wording_names.operator_on_layer(node.span, node.operator, describe(layer), describe(count)))
+    if (
+        node.operator != "*"
+        or not isinstance(layer, LAYERS)
+        or not numbers.is_number(count)
+        or isinstance(count, float)
+    ):
+        raise frame.refuse(
+            wording_names.operator_on_layer(node.span, node.operator, describe(layer), describe(count))
+        )
     if isinstance(layer, Instance):
         raise frame.refuse(wording_names.repeat_instance(node.span, ".".join(layer.path)))
     number = numbers.concrete(count, node.right.span, "the number of copies")

@@ -42,7 +42,11 @@ def _index(frame: Frame, node: tree.Index) -> Any:
     base = evaluate(frame, node.base)
     if isinstance(base, Value):
         return _index_tensor(frame, base, node)
-    if len(node.items) != 1 or isinstance(node.items[0], tree.Ellipsis) or not isinstance(base, list | tuple | str):
+    if (
+        len(node.items) != 1
+        or isinstance(node.items[0], tree.Ellipsis)
+        or not isinstance(base, list | tuple | str)
+    ):
         raise frame.refuse(wording_shapes.cannot_index(node.span, describe(base)))
     item = node.items[0]
     if isinstance(item, tree.Slice):
@@ -74,7 +78,9 @@ def _index_tensor(frame: Frame, x: Value, node: tree.Index) -> Any:
         if isinstance(item, tree.Ellipsis):
             items += [None] * max(0, rank - len(node.items) + 1)
         elif isinstance(item, tree.Slice):
-            bounds = tuple(None if b is None else evaluate(frame, b) for b in (item.start, item.stop, item.step))
+            bounds = tuple(
+                None if b is None else evaluate(frame, b) for b in (item.start, item.stop, item.step)
+            )
             items.append(None if bounds == (None, None, None) else bounds)
         else:
             items.append(_position(frame, item, node))
@@ -82,7 +88,10 @@ def _index_tensor(frame: Frame, x: Value, node: tree.Index) -> Any:
         for part in item if isinstance(item, tuple) else (item,):
             if part is not None and (isinstance(part, bool) or not isinstance(part, int | Dim)):
                 raise frame.refuse(wording_shapes.cannot_index(node.span, "a tensor"))
-    made = [item if item is None or isinstance(item, tuple) else numbers.concrete(item, node.span, "an index") for item in items]
+    made = [
+        item if item is None or isinstance(item, tuple) else numbers.concrete(item, node.span, "an index")
+        for item in items
+    ]
     return take(frame, x, made, node.span)
 
 

@@ -27,8 +27,14 @@ def elaborate_body(frame: Frame, body: Sequence[tree.Statement]) -> None:
     for statement in frame.deferred:
         frame.env["params"] = parameter_count(frame)
         _attempt(frame, statement)
-    if not frame.outputs and "output" not in frame.session.lost and not any(isinstance(s, tree.Output) for s in all_statements(body)):
-        frame.session.report(frame.refuse(wording_names.no_output(frame.definition.tree.span, frame.definition.name)))
+    if (
+        not frame.outputs
+        and "output" not in frame.session.lost
+        and not any(isinstance(s, tree.Output) for s in all_statements(body))
+    ):
+        frame.session.report(
+            frame.refuse(wording_names.no_output(frame.definition.tree.span, frame.definition.name))
+        )
 
 
 def run(frame: Frame, body: Sequence[tree.Statement]) -> None:
@@ -104,7 +110,9 @@ def _param(frame: Frame, statement: tree.RawParam) -> None:
     name = declaration.name.text
     dtype = check_dtype(frame, declaration.type.dtype) if declaration.type.dtype else "float32"
     if dtype not in FLOATS:
-        raise frame.refuse(wording_shapes.float_param(getattr(declaration.type.dtype, "span", declaration.span), dtype))
+        raise frame.refuse(
+            wording_shapes.float_param(getattr(declaration.type.dtype, "span", declaration.span), dtype)
+        )
     shape = tuple(dimension(frame, e) for e in declaration.type.shape)
     check_segment(name, declaration.name.span)
     check_known(frame, f"the parameter `{name}`", shape, declaration.span)
@@ -117,7 +125,11 @@ def _param(frame: Frame, statement: tree.RawParam) -> None:
 
 
 INITS: Mapping[str, tuple[str, ...]] = {
-    "zeros": (), "ones": (), "constant": ("value",), "normal": ("mean", "std"), "uniform": ("low", "high"),
+    "zeros": (),
+    "ones": (),
+    "constant": ("value",),
+    "normal": ("mean", "std"),
+    "uniform": ("low", "high"),
 }
 DEFAULTS = {"mean": 0.0, "std": 1.0}
 
@@ -132,10 +144,14 @@ def _init(frame: Frame, node: tree.Expression) -> Init:
     for i, argument in enumerate(node.arguments if isinstance(node, tree.Call) else ()):
         key = argument.name or (known[i] if i < len(known) else "")
         if key not in known:
-            raise frame.refuse(wording_names.unknown_argument(argument.span, name.text, argument.name or "one more", known))
+            raise frame.refuse(
+                wording_names.unknown_argument(argument.span, name.text, argument.name or "one more", known)
+            )
         number = numbers.concrete(evaluate(frame, argument.value), argument.span)
         if not isinstance(number, int | float) or isinstance(number, bool):
-            raise frame.refuse(wording_names.wrong_argument(argument.span, name.text, key, describe(number), "a number"))
+            raise frame.refuse(
+                wording_names.wrong_argument(argument.span, name.text, key, describe(number), "a number")
+            )
         given[key] = float(number)
     for key in known:
         if key not in given and key not in DEFAULTS:
@@ -184,8 +200,13 @@ def _unpack(frame: Frame, x: Value, statement: tree.Assign) -> tuple[Value, ...]
     first = x.type.shape[0]
     count = value(first)
     if count is None:
-        raise frame.refuse(wording_shapes.depends_on_free(statement.value.span, "the first axis of what is unpacked",
-                                                          sorted(numbers.free_names(first)) if isinstance(first, Dim) else []))
+        raise frame.refuse(
+            wording_shapes.depends_on_free(
+                statement.value.span,
+                "the first axis of what is unpacked",
+                sorted(numbers.free_names(first)) if isinstance(first, Dim) else [],
+            )
+        )
     if count != len(statement.names):
         note = wording_shapes.first_axis(statement.value.span.text, str(x.type), frame.origins.get(x))
         raise frame.refuse(wording_shapes.wrong_count(_names(statement), len(statement.names), count, note))
@@ -329,7 +350,9 @@ def _assert(frame: Frame, statement: tree.Result) -> None:
     frame.asserting = True
     if not numbers.truth(evaluate(frame, statement.value), statement.value.span):
         frame.asserting = False
-        raise frame.refuse(wording_shapes.assertion_failed(statement.value.span, _sides(frame, statement.value)))
+        raise frame.refuse(
+            wording_shapes.assertion_failed(statement.value.span, _sides(frame, statement.value))
+        )
 
 
 def _mentions(node: Any, name: str) -> bool:
@@ -337,7 +360,9 @@ def _mentions(node: Any, name: str) -> bool:
         return node.text == name
     if isinstance(node, tuple):
         return any(_mentions(n, name) for n in node)
-    return isinstance(node, tree.Tree) and any(_mentions(v, name) for k, v in vars(node).items() if k != "span")
+    return isinstance(node, tree.Tree) and any(
+        _mentions(v, name) for k, v in vars(node).items() if k != "span"
+    )
 
 
 def _sides(frame: Frame, node: tree.Expression) -> list[tuple[str, str]]:
