@@ -9,12 +9,13 @@ from typing import Any
 
 from netc.diagnostics import Note, Span, wording_names, wording_shapes
 from netc.diagnostics.habits import mismatch_habit
-from netc.dims import AnyDim, Dim, Learn, Shape, at_least, decide, names, show, substitute
-from netc.ir.module import Block, Call, Constant, Node, Param, Path, Type, Value, parameters
+from netc.dims import Dim, Learn, Shape, at_least, decide, names, show, substitute
+from netc.ir.module import Call, Constant, Node, Param, Path, Type, Value
 from netc.ops.contract import FLOATS, INTEGERS, OPERATORS, Mismatch, Op, Parameter
 from netc.passes.elaboration.frame import NODES, Frame, Site
 from netc.passes.elaboration.naming import claim, numbered, snake_case
 from netc.passes.elaboration.numbers import concrete
+from netc.passes.elaboration.shared import check_shared, difference
 from netc.passes.elaboration.values import (
     POISON,
     BlockLayer,
@@ -383,10 +384,10 @@ def _apply_block(frame: Frame, layer: BlockLayer, inputs: Sequence[Value], span:
     if claim(frame, path, place.identity or object(), block, span):
         owner = frame.owners[path]
         if owner.made is not block:
-            detail = _difference(owner.made, block)
+            detail = difference(owner.made, block)
             raise frame.refuse(wording_names.shared_differs(span, ".".join(path), detail, owner.span))
         first = next(s for s in frame.body if isinstance(s, Call) and s.path == path)
-        _check_shared(frame, block, first.sizes, sizes, path, span)
+        check_shared(frame, block, first.sizes, sizes, path, span)
     outputs = tuple(
         Value(
             frame.hint if len(block.outputs) == 1 else "",
@@ -396,65 +397,3 @@ def _apply_block(frame: Frame, layer: BlockLayer, inputs: Sequence[Value], span:
     )
     _add(frame, Call(block, tuple(inputs), outputs, path, sizes, span), span)
     return outputs[0] if len(outputs) == 1 else outputs
-
-
-def _difference(first: Any, second: Any) -> str:
-    if isinstance(first, Block):
-        held = {path: p.type.shape for path, p in parameters(first)}
-        for path, param in parameters(second):
-            if held.get(path) != param.type.shape:
-                return f"here its {'.'.join(path)} would differ"
-    return "here its sizes make it another layer"
-
-
-def _check_shared(frame: Frame, block: Block, first: Any, second: Any, path: Path, span: Span) -> None:
-    """Refuses a second application whose parameters would have other shapes."""
-    for inner, param in parameters(block):
-        for dim in param.type.shape:
-            a, b = _in_caller(block, inner, dim, first), _in_caller(block, inner, dim, second)
-            if a is not None and b is not None and decide("zero", a - b) is not True:
-                detail = f"here its {'.'.join(inner)} would have a size {b}, not {a}"
-                raise frame.refuse(
-                    wording_names.shared_differs(span, ".".join(path), detail, frame.owners[path].span)
-                )
-
-
-def _in_caller(block: Block, inner: Path, dim: AnyDim, sizes: Any) -> AnyDim | None:
-    """`dim` of the parameter `inner` in the caller's sizes; deeper ones through the calls on the way."""
-    for step in block.body:
-        if isinstance(step, Call) and inner[: len(step.path)] == step.path:
-            deeper = _in_caller(step.block, inner[len(step.path) :], dim, step.sizes)
-            return None if deeper is None else substitute(deeper, sizes)
-    return substitute(dim, sizes)
-
-
-def read_parameter(frame: Frame, instance: Instance, tail: Path, span: Span) -> Param:
-    """The parameter `tail` of an instance that was applied."""
-    path = (*instance.path, *tail)
-    if path in frame.params:
-        return frame.params[path]
-    name = ".".join(instance.path)
-    applied = [s for s in frame.body if s.path is not None and s.path[: len(instance.path)] == instance.path]
-    if not applied:
-        raise frame.refuse(wording_names.not_applied(span, name))
-    known: list[str] = [
-        ".".join(p[len(instance.path) :]) for p in frame.params if p[: len(instance.path)] == instance.path
-    ]
-    for call in applied:
-        if isinstance(call, Call):
-            for inner, param in parameters(call.block):
-                whole = (*call.path, *inner)
-                known.append(".".join(whole[len(instance.path) :]))
-                if whole == path:
-                    shape = tuple(_in_caller(call.block, inner, d, call.sizes) for d in param.type.shape)
-                    read = Param(
-                        ".".join(path),
-                        Type(param.type.dtype, shape),
-                        path,
-                        param.init,
-                        param.trainable,
-                        False,
-                    )  # type: ignore[arg-type]
-                    frame.params[path] = read
-                    return read
-    raise frame.refuse(wording_names.unknown_parameter(span, name, ".".join(tail), known))

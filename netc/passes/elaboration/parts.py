@@ -9,9 +9,10 @@ from netc.dims import Dim
 from netc.ir.module import Value
 from netc.ops.contract import OPS
 from netc.passes.elaboration import numbers
-from netc.passes.elaboration.apply import read_parameter, take
+from netc.passes.elaboration.apply import take
 from netc.passes.elaboration.evaluate import evaluate, rule
 from netc.passes.elaboration.frame import Frame
+from netc.passes.elaboration.shared import read_parameter
 from netc.passes.elaboration.values import (
     POISON,
     Instance,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from netc.diagnostics import Refused, Span, wording_names, wording_shapes
@@ -13,6 +12,7 @@ from netc.ir.module import Param, Type, Value
 from netc.ops.contract import FLOATS, Init
 from netc.passes.elaboration import numbers
 from netc.passes.elaboration.apply import check_known, take
+from netc.passes.elaboration.assertions import assert_holds, parameter_count
 from netc.passes.elaboration.expressions import evaluate, label
 from netc.passes.elaboration.frame import WORK, Frame
 from netc.passes.elaboration.instantiate import check_dtype, dimension, enter
@@ -300,7 +300,7 @@ def _targeted(frame: Frame) -> set[Value]:
 def _result(frame: Frame, statement: tree.Result) -> None:
     """loss, metric and assert."""
     if statement.role == "assert":
-        _assert(frame, statement)
+        assert_holds(frame, statement)
         return
     if frame.definition.tree.role != "net":
         raise frame.refuse(wording_names.statement_in_block(statement.span, statement.role))
@@ -341,73 +341,6 @@ def _metric_name(node: tree.Expression) -> str:
     while isinstance(node, tree.Call | tree.Group):
         node = node.function if isinstance(node, tree.Call) else node.inner
     return node.text if isinstance(node, tree.Name) else "metric"
-
-
-def _assert(frame: Frame, statement: tree.Result) -> None:
-    if "params" not in frame.env and _mentions(statement.value, "params"):
-        frame.deferred.append(statement)
-        return
-    frame.asserting = True
-    if not numbers.truth(evaluate(frame, statement.value), statement.value.span):
-        frame.asserting = False
-        raise frame.refuse(
-            wording_shapes.assertion_failed(statement.value.span, _sides(frame, statement.value))
-        )
-
-
-def _mentions(node: Any, name: str) -> bool:
-    if isinstance(node, tree.Name):
-        return node.text == name
-    if isinstance(node, tuple):
-        return any(_mentions(n, name) for n in node)
-    return isinstance(node, tree.Tree) and any(
-        _mentions(v, name) for k, v in vars(node).items() if k != "span"
-    )
-
-
-def _sides(frame: Frame, node: tree.Expression) -> list[tuple[str, str]]:
-    """The values of a comparison's sides and of the names in it, where they are not what is written."""
-    quiet = replace(frame, asserting=False)
-    shown: dict[str, str] = {}
-    for side in node.operands if isinstance(node, tree.Comparison) else ():
-        shown[side.span.text] = _shown(evaluate(quiet, side))
-    for name in _names_in(node):
-        if isinstance(held := frame.env.get(name), int | float | str | Dim):
-            shown.setdefault(name, _shown(held))
-    return [(text, found) for text, found in shown.items() if text != found][:NOTES]
-
-
-NOTES = 8  # of one assertion
-
-
-def _shown(found: Any) -> str:
-    """A value with the numbers that the caller gives for sizes."""
-    if isinstance(found, list):
-        return f"[{', '.join(map(_shown, found))}]"
-    if isinstance(found, Dim):
-        known = value(found)
-        return str(found if known is None else known)
-    return describe(found) if isinstance(found, bool) else str(found)
-
-
-def _names_in(node: Any) -> Iterator[str]:
-    """The names in an expression, in their order."""
-    if isinstance(node, tree.Name):
-        yield node.text
-    elif isinstance(node, tuple):
-        for part in node:
-            yield from _names_in(part)
-    elif isinstance(node, tree.Tree):
-        for key, part in vars(node).items():
-            if key not in ("span", "function"):
-                yield from _names_in(part)
-
-
-def parameter_count(frame: Frame) -> int | None:
-    """How many numbers training may change, in all the instances so far, at the sizes that the caller gives."""
-    from netc.passes.cost import count_parameters
-
-    return value(count_parameters(frame.params.values(), frame.body, {}))
 
 
 RULES: Mapping[type, Callable[[Frame, Any], None]] = {
