@@ -1,5 +1,6 @@
 """The wheel, the sdist and the checkout all hold the grammar, the pages and the data."""
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -26,13 +27,11 @@ print(netc.__file__)
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     source = folder / "source"
-    names = (
-        subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True).stdout.decode().split("\0")
-    )
-    for name in filter(None, names):
-        if not name.startswith("tests/") and (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((ROOT / name).read_bytes())
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("netc", "grammar"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     done = subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", "-o", str(folder / "out"), str(source)],
         capture_output=True,
