@@ -380,3 +380,11 @@ def test_preprocessing_survives_json_and_nonsense_is_refused():
     ):
         with pytest.raises(ValueError):
             from_json({**good.as_json(), key: bad})
+
+
+def test_sixteen_bits_become_eight(tmp_path) -> None:
+    from netc.train.picture import open_picture, pixels
+
+    deep = np.array([[0, 255, 256], [40000, 65535, 32768]], np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    assert pixels(open_picture(tmp_path / "deep.png", 1))[..., 0].tolist() == [[0, 0, 1], [156, 255, 128]]

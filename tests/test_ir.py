@@ -101,3 +101,12 @@ def test_inlining_keeps_paths_and_shapes(unet: Net) -> None:
     assert "up1.conv.conv1.weight" in paths and "stem.bn1.running_mean" in paths
     assert flat.outputs[0].type == unet.block.outputs[0].type
     assert all("C" not in str(v.type) for n in flat.nodes for v in n.outputs)
+
+
+def test_the_unet_is_proved_for_all_sizes_at_once(unet: Net) -> None:
+    assert unet.free == ("N", "H", "W")
+    assert [str(c) for c in unet.constraints] == ["H % 16 == 0", "W % 16 == 0"]
+    assert str(unet.block.outputs[0].type) == "float32[N, 2, H, W]"
+    ups = [s for s in unet.block.body if isinstance(s, Call) and s.block.name == "Up"]
+    assert len(ups) == 4 and all(len(s.inputs) == 2 for s in ups)
+    assert [str(s.outputs[0].type) for s in ups][-1] == "float32[N, 64, H, W]"

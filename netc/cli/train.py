@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from netc.backends.weights import load_weights, opened_weights
 from netc.cli import options
 from netc.cli.report import say
 from netc.ir.module import Net
+from netc.passes.initial import draw, state
 from netc.passes.load import Program
 from netc.passes.recipe import Recipe
+
+if TYPE_CHECKING:
+    from netc.deploy.compare import Comparison
+    from netc.train.dataset import Dataset
+    from netc.train.events import Result
+    from netc.train.loop import Job
+    from netc.train.run_folder import Run
 
 
 @click.command("train")
@@ -77,76 +86,38 @@ def command(
     netc train specs/digits.net --net DigitsCNN
     netc train specs/resnet_cifar.net --net ResNetNarrow --data cifar10 --data-dir DIR --set train.epochs=5
     """
+    from rich.console import Console
+
     from netc.passes.recipe_tree import recipe_of
+    from netc.train.interrupt import interruptible
+    from netc.train.progress import progress
 
     program = options.read_program(spec)
     settings, overrides = options.given_settings(sets)
     net = options.elaborated(program, options.chosen(program, net_name), dict(settings))
     recipe = recipe_of(program.train, overrides)
-    sys.exit(_train(program, net, settings, recipe, data, data_dir, output, weights, device, opset))
+    dataset = _fitting_data(net, recipe, data, data_dir)
+    run = _new_run(program, net, settings, recipe, data, dataset, output, weights)
+    say(f"run folder {run.folder}")
+    from netc.train.loop import train  # torch, which nothing refused so far needed
+
+    with interruptible() as stop, progress(Console(stderr=True)) as report:
+        result = train(_job(net, run, recipe, dataset, weights, device), report, stop)
+    comparison = _export(net, run, dataset, opset)
+    _finish(run, result, comparison)
+    sys.exit(128 + stop.signal if result.interrupted else 0 if comparison.agrees else 1)
 
 
-def _train(
-    program: Program,
-    net: Net,
-    settings: dict[str, Any],
-    recipe: Recipe,
-    data_name: str,
-    data_dir: Path | None,
-    output: Path | None,
-    weights: Path | None,
-    device: str,
-    opset: int,
-) -> int:
-    from rich.console import Console
-
-    from netc.backends.to_torch import to_torch
-    from netc.passes.elaboration.naming import snake_case
+def _fitting_data(net: Net, recipe: Recipe, name: str, data_dir: Path | None) -> Dataset:
+    """The data, refused unless the net can take it."""
     from netc.train.data import load_data
     from netc.train.dataset import check_fit
     from netc.train.fit import image_shape
-    from netc.train.interrupt import interruptible
-    from netc.train.loop import Job, train
-    from netc.train.preprocess import measured
-    from netc.train.progress import progress
-    from netc.train.run_files import write_end, write_start
-    from netc.train.run_folder import Run, new_folder
 
     shape, outputs = image_shape(net)
-    data = load_data(data_name, int(shape[0]), data_dir, _download)
+    data = load_data(name, int(shape[0]), data_dir, _download)
     check_fit(data, shape, outputs, recipe)
-    module, preprocess, name = to_torch(net), measured(data.train), snake_case(net.name)
-    start = _start_weights(net, weights, recipe.seed)
-    run = Run(
-        new_folder(name, output),
-        net.name,
-        net.name,
-        f"{name}.py",
-        f"{name}.onnx",
-        data_name,
-        data.classes,
-        preprocess,
-        settings,
-        str(weights) if weights else None,
-    )
-    write_start(run, program.source.text, module, recipe, data, program.imported)
-    say(f"run folder {run.folder}")
-    job = Job(run.folder / run.module, net.name, start, recipe, data, preprocess, run.folder, device)
-    with interruptible() as stop, progress(Console(stderr=True)) as report:
-        result = train(job, report, stop)
-    comparison = _export(net, run, data, opset)
-    write_end(run, result, comparison.as_json())
-    if result.best is not None:
-        best = (
-            f"accuracy {result.best.test_accuracy:.2%}"
-            if result.best.test_accuracy is not None
-            else f"loss {result.best.test_loss:.4f}"
-        )
-        say(f"best test {best} in epoch {result.best.epoch}; {result.seconds:.1f} s")
-    if result.interrupted:
-        say(f"interrupted; the best weights so far are in {run.folder}")
-        return 128 + stop.signal
-    return 0 if comparison.agrees else 1
+    return data
 
 
 def _download(done: int, size: int) -> None:
@@ -154,25 +125,59 @@ def _download(done: int, size: int) -> None:
         click.echo(f"\rdownloading {done / 1e6:.0f} of {size / 1e6:.0f} MB", nl=done >= size, err=True)
 
 
-def _start_weights(net: Net, weights: Path | None, seed: int):  # type: ignore[no-untyped-def]
-    """The weights to start from, by name: drawn from the seed of the recipe, or read."""
-    from netc.backends.weights import load_weights
-    from netc.passes.initial import draw, state
+def _new_run(
+    program: Program,
+    net: Net,
+    settings: dict[str, Any],
+    recipe: Recipe,
+    data_name: str,
+    data: Dataset,
+    output: Path | None,
+    weights: Path | None,
+) -> Run:
+    """The run's folder, with all that is known before the first step."""
+    from netc.backends.to_torch import to_torch
+    from netc.passes.elaboration.naming import snake_case
+    from netc.train.preprocess import measured
+    from netc.train.run_files import write_start
+    from netc.train.run_folder import Run, new_folder
+
+    module, preprocess, name = to_torch(net), measured(data.train), snake_case(net.name)
+    if weights:
+        load_weights(weights, state(net))  # refused before there is a folder
+    run = Run(
+        folder=new_folder(name, output),
+        net=net.name,
+        class_name=net.name,
+        module=f"{name}.py",
+        onnx=f"{name}.onnx",
+        data=data_name,
+        classes=data.classes,
+        preprocess=preprocess,
+        settings=settings,
+        start=str(weights) if weights else None,
+    )
+    write_start(run, program.source.text, module, recipe, data, program.imported)
+    return run
+
+
+def _job(net: Net, run: Run, recipe: Recipe, data: Dataset, weights: Path | None, device: str) -> Job:
+    """The training to do, from weights drawn from the recipe's seed, or read."""
+    from netc.train.loop import Job
 
     table = state(net)
-    return (
-        load_weights(weights, table) if weights else {name: draw(name, p, seed) for name, p in table.items()}
+    start = (
+        load_weights(weights, table) if weights else {n: draw(n, p, recipe.seed) for n, p in table.items()}
     )
+    return Job(run.folder / run.module, net.name, start, recipe, data, run.preprocess, run.folder, device)
 
 
-def _export(net: Net, run, data, opset: int):  # type: ignore[no-untyped-def]
+def _export(net: Net, run: Run, data: Dataset, opset: int) -> Comparison:
     """Writes the ONNX file with the best weights and compares it with the module on the test images."""
     from netc.backends.onnx_file import write_onnx
     from netc.backends.to_onnx import to_onnx
-    from netc.backends.weights import opened_weights
     from netc.deploy.compare import compare
     from netc.deploy.session import open_model
-    from netc.passes.initial import state
     from netc.train.evaluate import logits_of, trained_module
 
     path = run.folder / run.onnx
@@ -180,12 +185,26 @@ def _export(net: Net, run, data, opset: int):  # type: ignore[no-untyped-def]
         write_onnx(path, to_onnx(net, opset, run.preprocess.as_json(), run.classes), source)
     model = open_model(path, "cpu")
     found = compare(model, logits_of(trained_module(run), data.test.images, run.preprocess), data)
+    same = found.images - len(found.differing) - len(found.close)
     say(
-        f"wrote {path}: the same class as PyTorch for {found.images - len(found.differing) - len(found.close):,} of "
-        f"{found.images:,} test images, relative error {found.relative_error:.1e} ({found.provider})"
+        f"wrote {path}: the same class as PyTorch for {same:,} of {found.images:,} test images, "
+        f"relative error {found.relative_error:.1e} ({found.provider})"
     )
     if found.close:
         say(f"  apart, with their best two logits within 1e-5: {', '.join(map(str, found.close))}")
     if found.differing:
         say(f"  DIFFERENT CLASS: {', '.join(map(str, found.differing[:50]))}")
     return found
+
+
+def _finish(run: Run, result: Result, comparison: Comparison) -> None:
+    """Records the result in the run's folder and says it."""
+    from netc.train.run_files import write_end
+
+    write_end(run, result, comparison.as_json())
+    if (best := result.best) is not None:
+        accuracy = best.test_accuracy
+        figure = f"accuracy {accuracy:.2%}" if accuracy is not None else f"loss {best.test_loss:.4f}"
+        say(f"best test {figure} in epoch {best.epoch}; {result.seconds:.1f} s")
+    if result.interrupted:
+        say(f"interrupted; the best weights so far are in {run.folder}")

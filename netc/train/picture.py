@@ -20,7 +20,7 @@ def open_picture(path: Path, channels: int, most: int = MOST_PIXELS) -> Image.Im
         with Image.open(path) as image:
             if image.width * image.height > most:
                 raise Refused(say.too_many_pixels(path, image.size, most))
-            return ImageOps.exif_transpose(image).convert(MODES[channels])
+            return ImageOps.exif_transpose(_of_bytes(image)).convert(MODES[channels])
     except FileNotFoundError:
         raise Refused(say.not_an_image(path, "there is no such file")) from None
     except IsADirectoryError:
@@ -30,6 +30,13 @@ def open_picture(path: Path, channels: int, most: int = MOST_PIXELS) -> Image.Im
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise Refused(say.not_an_image(path, why)) from None
+
+
+def _of_bytes(image: Image.Image) -> Image.Image:
+    """16 bits a pixel become 8: Pillow itself would clip them."""
+    if not image.mode.startswith("I;16"):
+        return image
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
 
 
 def pixels(image: Image.Image) -> Bytes:

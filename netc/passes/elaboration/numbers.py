@@ -83,6 +83,8 @@ def _needs_numbers(operator: str, a: Any, b: Any) -> bool:
     """Whether sizes must be known: for division, powers other than of a size by a number, and beside floats."""
     if operator == "**":
         return not isinstance(b, int) or isinstance(a, float)
+    if operator in ("//", "%") and isinstance(a, int) and isinstance(b, Dim):
+        return True
     return operator == "/" or isinstance(a, float) or isinstance(b, float)
 
 
