@@ -12,6 +12,7 @@ from netc.ops.contract import DTYPES
 from netc.passes.elaboration.evaluate import evaluate
 from netc.passes.elaboration.frame import Frame, Site
 from netc.passes.elaboration.numbers import is_number
+from netc.passes.elaboration.recursion import circle
 from netc.passes.elaboration.values import BlockLayer, Poisoned
 from netc.syntax import tree
 
@@ -25,8 +26,7 @@ def instantiate(
     declared = declarations(layer.definition.tree, "input")
     if len(declared) != len(inputs):
         raise frame.refuse(wording_names.wrong_input_count(site.span, site.name, len(declared), len(inputs)))
-    if any(layer.definition is d for d in frame.session.stack):
-        path = [*(d.name for d in frame.session.stack), layer.definition.name]
+    if layer.definition in frame.session.stack and (path := circle(layer.definition)):
         raise frame.refuse(wording_names.recursion(site.span, path))
     arguments = _arguments(frame, layer, site)
     sizes = _match(frame, site, declared, inputs, arguments)
