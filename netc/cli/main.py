@@ -52,11 +52,11 @@ class Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        from difflib import get_close_matches
+        from netc.diagnostics.wording import nearest
 
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            near = get_close_matches(args[0], VERBS, n=1)
-            hint = f" Did you mean `{near[0]}`?" if near else f" The verbs are {', '.join(VERBS)}."
+            near = nearest(args[0], VERBS)
+            hint = f" Did you mean `{near}`?" if near else f" The verbs are {', '.join(VERBS)}."
             raise click.UsageError(f"There is no verb `{args[0]}`.{hint}")
         return super().resolve_command(ctx, args)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 CHARACTERS = {
     "'": 'write strings in double quotes: "..."',
@@ -37,6 +37,9 @@ CHARACTERS = {
     "\xa0": "this is a no-break space; write an ordinary space",
 }
 
+CHANNELS_INFERRED = (
+    "the channels that come in are inferred; the first arguments are out_channels and kernel_size"
+)
 TRAILING_AXES = (
     "it is told how many trailing axes it takes, not their sizes, which are inferred: leave {} out"
 )
@@ -178,14 +181,20 @@ def argument_habit(name: str, known: Iterable[str]) -> str | None:
     return NEEDLESS.get(name)
 
 
-def mismatch_habit(layer: str, at: str, given: object, deeper: str) -> str | None:
+def mismatch_habit(
+    layer: str, at: str, attributes: Mapping[str, object], shapes: Sequence[Sequence[object]], maker: str
+) -> str | None:
     """What to write instead of an argument or input that does not fit.
 
-    deeper: the layer that made logits of more axes than their target has, else empty.
+    attributes: the layer's. shapes: of its inputs. maker: the layer that made the first of them, else empty.
     """
+    channels = shapes[0][1] if shapes and len(shapes[0]) > 1 else None
+    if at == "kernel_size" and channels is not None and attributes.get("out_channels") == channels:
+        return CHANNELS_INFERRED
     if (layer, at) == ("LayerNorm", "axes"):
-        return TRAILING_AXES.format(given)
-    if (at, deeper) == ("target", "Linear"):
+        return TRAILING_AXES.format(attributes[at])
+    classifies = layer in ("cross_entropy", "accuracy") and at == "target"
+    if classifies and maker == "Linear" and len(shapes[0]) > len(shapes[1]) + 1:
         return "`Linear` works on the last axis: flatten first, `-> flatten -> Linear(...)`"
     return None
 

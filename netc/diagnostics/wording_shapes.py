@@ -99,11 +99,6 @@ def too_deep(span: Span) -> Diagnostic:
     return Diagnostic("E0312", "this is nested too deeply", span, help="bind a part to a name")
 
 
-CHANNELS_INFERRED = (
-    "the channels that come in are inferred; the first arguments are out_channels and kernel_size"
-)
-
-
 def mismatch(
     span: Span,
     layer: str,

@@ -212,14 +212,9 @@ def _origin(frame: Frame, op: Op, inputs: Sequence[Value]) -> tuple[Note, ...]:
 
 
 def _guess(frame: Frame, op: Op, error: Mismatch, inputs: Sequence[Value]) -> str | None:
-    """A habit that explains a mismatch: what comes in given as in torch, or logits that were not flattened."""
-    shapes = [v.type.shape for v in inputs]
-    first = shapes[0][1] if shapes and len(shapes[0]) > 1 else None
-    if error.at == "kernel_size" and first is not None and getattr(op, "out_channels", None) == first:
-        return wording_shapes.CHANNELS_INFERRED
+    """What to write instead, where a habit explains a mismatch."""
     maker = next((s.op.name for s in frame.body if isinstance(s, Node) and inputs[0] in s.outputs), "")
-    deeper = op.operands[0] == "logits" and len(shapes[0]) > len(shapes[1]) + 1
-    return mismatch_habit(op.name, error.at, getattr(op, error.at, None), maker if deeper else "")
+    return mismatch_habit(op.name, error.at, vars(op), [v.type.shape for v in inputs], maker)
 
 
 def _check_count(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> None:
