@@ -67,8 +67,8 @@ def check_torch(op_class, sample):
         close(torch_result(case, tensors(case), literals=True)[0].numpy(), wanted[0], 1e-10, "with literals")
     for floats in FLOATS:
         typed = case_of(op_class, sample, floats)
-        rule = typed.op.dtype(*(str(x.dtype) for x in typed.operands))
-        for found in torch_result(typed, tensors(typed)):
+        rules = typed.op.dtypes(len(wanted), *(str(x.dtype) for x in typed.operands))
+        for found, rule in zip(torch_result(typed, tensors(typed)), rules, strict=True):
             assert str(found.dtype) == f"torch.{rule}", f"torch gives {found.dtype}, the rule says {rule}"
 
 

@@ -84,12 +84,12 @@ def _types(body: Sequence[Step]) -> None:
 
 def _node(node: Node) -> None:
     shapes = [v.type.shape for v in node.inputs]
-    dtype = node.op.dtype(*(v.type.dtype for v in node.inputs))
     made = node.op.shape(*shapes)
     several = made if isinstance(made, list) else [made]
     if len(several) != len(node.outputs):
         raise Malformed(f"{node.op.name} has {len(node.outputs)} outputs, not {len(several)}")
-    for value, shape in zip(node.outputs, several, strict=True):
+    dtypes = node.op.dtypes(len(several), *(v.type.dtype for v in node.inputs))
+    for value, shape, dtype in zip(node.outputs, several, dtypes, strict=True):
         if value.type.dtype != dtype:
             raise Malformed(f"{node.op.name} makes {dtype}, not {value.type.dtype}")
         _alike(value.type.shape, shape, node.op.name)

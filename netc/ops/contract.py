@@ -5,6 +5,8 @@ A family file defines ops; nothing else in netc names one. The driver of each ph
     shape, dtype     the rule, on dimensions that may be symbols (ask `same`, `at_least`, `divides`)
     params           the parameters, with their shapes and initialisation
     forward, vjp     the numpy reference and the gradient rule (`netc.ops.notation`)
+    branch           which smooth piece of a piecewise function each element lies on
+    training, noise  what training computes, where it differs, and the mask that it draws for it
     flops, macs      the cost
     torch, module    the PyTorch spelling: an expression, and the constructor of its nn.Module
     onnx             the ONNX spelling
@@ -64,6 +66,14 @@ class Parameter:
     init: Init
     trainable: bool = True
     dtype: str | None = None
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The mask that an op draws in training: 1 with probability `keep`, else 0, in the op's float dtype."""
+
+    shape: Shape
+    keep: float
 
 
 class Operand(str):
@@ -178,6 +188,8 @@ class Op:
     extra: ClassVar[str] = ""  # the attribute that takes keywords of any other name, as pairs
     accepts: ClassVar[tuple[str, ...]] = FLOATS  # dtypes of the operands
     differentiable: ClassVar[bool] = True
+    analytic: ClassVar[bool] = False  # `forward` is the same function of complex numbers, and smooth
+    trains: ClassVar[bool] = False  # training computes something else: `training` says what
     cuts: ClassVar[bool] = False  # it gives a tuple of outputs, even where that is of one
     samples: ClassVar[tuple[Sample, ...]] = ()
 
@@ -186,8 +198,8 @@ class Op:
         """The shape of the output, or a list of shapes for several outputs."""
         raise NotImplementedError
 
-    def dtype(self, *operands: Any) -> str:
-        """The dtype of the outputs. Unless overridden, all operands share one dtype, which it is."""
+    def dtype(self, *operands: Any) -> str | tuple[str, ...]:
+        """The dtype of the outputs, or one for each. Unless overridden, that of the operands, which share it."""
         first: str = operands[0]
         for operand, dtype in zip(self.operand_names(len(operands)), operands, strict=True):
             require(
@@ -213,6 +225,23 @@ class Op:
         """The gradient for each operand and parameter, None where there is none (integers, buffers)."""
         raise NotImplementedError
 
+    def branch(self, *operands: Array) -> Array | None:
+        """Which smooth piece each element lies on, in numpy, as whole numbers or bools in any shape.
+
+        Between two points of equal branches the op is smooth; None where it is smooth everywhere.
+        """
+        return None
+
+    def noise(self, *operands: Any) -> Noise | None:
+        """The mask that training draws, from the Shapes of the operands; None where it draws none."""
+        return None
+
+    def training(self, *operands: Array) -> tuple[Array, dict[str, Array]]:
+        """What training computes from operands, parameters and then the mask of `noise`, where there is one:
+        the value, and what its buffers become, by name. In the shared notation: it is differentiated as it stands.
+        """
+        raise NotImplementedError
+
     def flops(self, y: Shape, *operands: Any) -> Any:
         """Floating-point operations; a multiply-add counts as two."""
         raise NotImplementedError
@@ -235,6 +264,11 @@ class Op:
         raise NotImplementedError
 
     # -- for the drivers ------------------------------------------------------------------------
+    def dtypes(self, outputs: int, *operands: str) -> tuple[str, ...]:
+        """The dtype of each of so many outputs."""
+        made = self.dtype(*operands)
+        return (made,) * outputs if isinstance(made, str) else made
+
     @classmethod
     def operand_names(cls, count: int) -> tuple[str, ...]:
         """The names of `count` operands: a variadic one gives xs[0], xs[1], ..."""

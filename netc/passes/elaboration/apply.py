@@ -154,7 +154,7 @@ def apply_op(
     shapes = [v.type.shape for v in inputs]
     places = places or {}
     try:
-        dtype = op.dtype(*(v.type.dtype for v in inputs))
+        op.dtype(*(v.type.dtype for v in inputs))
         made = op.shape(*shapes)
         wanted = op.params(*shapes)
     except Mismatch as error:
@@ -175,7 +175,8 @@ def apply_op(
         raise
     shapes_made = made if isinstance(made, list) else [made]
     hint = "" if isinstance(made, list) else frame.hint
-    outputs = tuple(Value(hint, Type(dtype, shape)) for shape in shapes_made)
+    dtypes = op.dtypes(len(shapes_made), *(v.type.dtype for v in inputs))
+    outputs = tuple(Value(hint, Type(*kind)) for kind in zip(dtypes, shapes_made, strict=True))
     for output in outputs:
         _check_size(frame, op, output.type.shape, inputs, span)
     path, params = _instance(frame, op, wanted, inputs, span, place)
