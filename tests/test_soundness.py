@@ -7,7 +7,7 @@ import pytest
 import torch
 from emitted import RIGHT, ROOT, WRONG, loaded, net_of, sizes_of
 
-import netc.deploy.trial
+import netc.autodiff.trial
 from netc.autodiff.interpret import interpret
 from netc.backends.onnx_file import write_onnx
 from netc.backends.to_onnx import to_onnx
@@ -15,7 +15,7 @@ from netc.backends.to_torch import to_torch
 from netc.backends.weights import Held
 from netc.deploy.deviation import relative_error
 from netc.deploy.runtime import outputs_of, start
-from netc.deploy.trial import Trial, random_weights, trials
+from netc.autodiff.trial import Trial, random_weights, trials
 from netc.deploy.verify import TOLERANCE, verify
 from netc.diagnostics import Diagnostic, Refused
 from netc.passes.elaborate import elaborate
@@ -104,7 +104,7 @@ def truth_of(
     net = net_of(path)
     sizes = sizes_of(path)
     assert set(sizes) == set(net.free), "the line `# sizes:` gives each free size"
-    monkeypatch.setattr(netc.deploy.trial, "chosen_sizes", lambda *_: sizes)
+    monkeypatch.setattr(netc.autodiff.trial, "chosen_sizes", lambda *_: sizes)
     wanted = (*net.block.outputs, *net.losses, *(v for _, v in net.metrics if net.losses))
     flat = inline(net, wanted)
     trial = trials(net, flat)[0]

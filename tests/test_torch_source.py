@@ -17,11 +17,11 @@ import torch
 from emitted import RIGHT, ROOT, loaded, made, net_of, nets, run_source, sizes_of, written
 from update_golden import EXAMPLES, GOLDEN, golden
 
-import netc.deploy.trial
+import netc.autodiff.trial
 from netc.autodiff.interpret import interpret
 from netc.backends.to_torch import to_torch
 from netc.backends.torch_source.check import UnsafeSource, check_source
-from netc.deploy.trial import random_weights, trials
+from netc.autodiff.trial import random_weights, trials
 from netc.diagnostics import Refused
 from netc.ir.module import Net
 from netc.passes.initial import draw, state
@@ -258,7 +258,7 @@ def agrees(
     net = written(text)
     source = to_torch(net)
     if sizes and monkeypatch:
-        monkeypatch.setattr(netc.deploy.trial, "chosen_sizes", lambda *_: sizes)
+        monkeypatch.setattr(netc.autodiff.trial, "chosen_sizes", lambda *_: sizes)
     wanted = (*net.block.outputs, *net.losses, *(v for _, v in net.metrics if net.losses))
     flat = inline(net, wanted)
     weights = random_weights(state(net))

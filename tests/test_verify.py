@@ -12,7 +12,7 @@ import netc.ops  # noqa: F401  # enters the ops
 from netc.backends.to_torch import to_torch
 from netc.deploy.deviation import relative_error
 from netc.deploy.runtime import start
-from netc.deploy.trial import chosen_sizes, random_weights, trials
+from netc.autodiff.trial import chosen_sizes, random_weights, trials
 from netc.deploy.verify import verify
 from netc.diagnostics import Refused
 from netc.dims import size

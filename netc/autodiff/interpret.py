@@ -39,7 +39,7 @@ def interpret(
         return widen(weights[".".join(value.path)]) if isinstance(value, Param) else values[value]
 
     for i, node in enumerate(flat.nodes):
-        operands = tuple(of(v) for v in (*node.inputs, *node.params))
+        operands = tuple(of(v) for v in node.operands)
         made = with_sizes(node.op, sizes).forward(*operands)
         outputs = tuple(map(widen, made if isinstance(made, tuple | list) else (made,)))
         if watch is not None:

@@ -89,7 +89,7 @@ class _Emitter:
     def node(self, index: int) -> tuple[str, ...]:
         """Adds node `index`; gives the names of its outputs."""
         node, place = self.located.flat.nodes[index], self.located.place(index)
-        operands = [self.operand(v) for v in (*node.inputs, *node.params)]
+        operands = [self.operand(v) for v in node.operands]
         try:
             given = node.op.onnx(self.builder, *operands)
         except Mismatch as error:

@@ -15,7 +15,7 @@ from netc.backends.weights import Held
 from netc.deploy.deviation import relative_error
 from netc.deploy.isolated import Emitted, run_emitted
 from netc.deploy.runtime import outputs_of, start
-from netc.deploy.trial import Trial
+from netc.autodiff.trial import Trial
 from netc.diagnostics import Refused
 from netc.passes.locate import Located
 

@@ -17,7 +17,7 @@ from netc.deploy.blame import Blame, blame_onnx, blame_torch
 from netc.deploy.deviation import relative_error
 from netc.deploy.isolated import Emitted, run_emitted
 from netc.deploy.runtime import outputs_of, start
-from netc.deploy.trial import Trial, random_weights, trials
+from netc.autodiff.trial import Trial, random_weights, trials
 from netc.diagnostics import Refused
 from netc.ir.module import Net, Value
 from netc.passes.initial import state

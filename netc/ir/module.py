@@ -34,9 +34,9 @@ class Value:
 
 @dataclass(frozen=True, eq=False)
 class Constant(Value):
-    """A number written in the spec; its shape is ()."""
+    """A number written in the spec, of shape (); or an array that a gradient rule brings."""
 
-    number: int | float | bool = 0
+    number: Any = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,10 @@ class Param(Value):
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """An op applied to operands and its parameters. `path` is the instance's, where it has a name."""
+    """An op applied to operands and its parameters. `path` is the instance's, where it has a name.
+
+    given: values in the place of parameters, as a gradient applies layers to them.
+    """
 
     op: Op
     inputs: tuple[Value, ...]
@@ -62,6 +65,12 @@ class Node:
     outputs: tuple[Value, ...]
     path: Path | None
     span: Span
+    given: tuple[Value, ...] = ()
+
+    @property
+    def operands(self) -> tuple[Value, ...]:
+        """All that the op computes with, in its order."""
+        return (*self.inputs, *self.params, *self.given)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +144,7 @@ class Net:
 
 def operands(step: Step) -> tuple[Value, ...]:
     """All that a step reads: its inputs and the parameters of its own."""
-    return (*step.inputs, *step.params) if isinstance(step, Node) else step.inputs
+    return step.operands if isinstance(step, Node) else step.inputs
 
 
 def blocks(block: Block) -> Iterator[Block]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from netc.dims import AnyDim, Prover, Shape, proving, same, show, substitute
-from netc.ir.module import Block, Call, Constant, Net, Node, Param, Path, Step, Value, blocks
+from netc.ir.module import Block, Call, Constant, Net, Node, Param, Path, Step, Value, blocks, operands
 
 
 class Malformed(AssertionError):
@@ -62,7 +62,7 @@ def _definitions(block: Block, extra: Sequence[Value]) -> None:
 def _order(body: Sequence[Step], given: set[Value], outputs: Sequence[Value]) -> None:
     known = set(given)
     for step in body:
-        for value in step.inputs:
+        for value in operands(step):
             if value not in known and not isinstance(value, Param | Constant):
                 raise Malformed(f"a value is used before it is made: {value.hint}")
         for value in step.outputs:
@@ -94,10 +94,10 @@ def _node(node: Node) -> None:
             raise Malformed(f"{node.op.name} makes {dtype}, not {value.type.dtype}")
         _alike(value.type.shape, shape, node.op.name)
     wanted = node.op.params(*shapes)
-    if [p.path[-1] for p in node.params] != list(wanted):
+    if not node.given and [p.path[-1] for p in node.params] != list(wanted):
         raise Malformed(f"{node.op.name} lacks parameters")
-    for param, parameter in zip(node.params, wanted.values(), strict=True):
-        _alike(param.type.shape, parameter.shape, node.op.name, param.path[-1])
+    for param, (name, parameter) in zip(node.given or node.params, wanted.items(), strict=True):
+        _alike(param.type.shape, parameter.shape, node.op.name, name)
 
 
 def _call(call: Call) -> None:
