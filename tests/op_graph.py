@@ -41,7 +41,7 @@ class Graph:
         name = f"c{len(self.initializers)}"
         array = np.asarray(values)
         cast = array.astype(dtype)
-        assert array.dtype.kind == cast.dtype.kind or array.dtype.kind in "iu", (values, dtype)
+        assert array.dtype.kind == cast.dtype.kind or array.dtype.kind in "iu" or not array.size, (values, dtype)
         self.initializers.append(numpy_helper.from_array(cast, name))
         return name
 

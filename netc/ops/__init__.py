@@ -10,6 +10,7 @@ from netc.ops import (
     conv_transpose,
     cross_entropy,
     dropout,
+    extent,
     function,
     join,
     linear,
@@ -17,6 +18,7 @@ from netc.ops import (
     matmul,
     metric,
     norm,
+    order,
     pad,
     pool,
     rearrange,
@@ -24,6 +26,7 @@ from netc.ops import (
     shape,
     slice,
     softmax,
+    tile,
 )
 
 __all__ = [
@@ -36,6 +39,7 @@ __all__ = [
     "conv_transpose",
     "cross_entropy",
     "dropout",
+    "extent",
     "function",
     "join",
     "linear",
@@ -43,6 +47,7 @@ __all__ = [
     "matmul",
     "metric",
     "norm",
+    "order",
     "pad",
     "pool",
     "rearrange",
@@ -50,4 +55,5 @@ __all__ = [
     "shape",
     "slice",
     "softmax",
+    "tile",
 ]

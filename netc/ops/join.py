@@ -19,7 +19,7 @@ class Join(Op):
     operands = ("*xs",)
     accepts = DTYPES
 
-    def dtype(self, *xs: str) -> str:
+    def dtype(self, *xs: str) -> str | tuple[str, ...]:
         require(len(xs) > 0, "xs", f"{self.name} takes at least one tensor")
         return super().dtype(*xs)
 

@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 from netc.dims import AnyDim, Dim, Shape, at_least, divides, same, show, value
+from netc.ops.code import Argument, Hole
 from netc.ops.contract import Graph, require
 
 
@@ -43,3 +44,8 @@ def reshape_node(graph: Graph, x: str, shape: Shape) -> Any:
     if len(free) == 1:
         shape = tuple(-1 if i in free else n for i, n in enumerate(shape))
     return graph.node("Reshape", x, graph.sizes(shape))
+
+
+def each(sizes: Shape, name: str) -> tuple[Argument, ...]:
+    """Sizes as arguments of a torch method, `x.reshape(2, 3)`, which must be told of none, `x.reshape(())`."""
+    return tuple(Hole(n, f"{name}{i}") for i, n in enumerate(sizes)) or ("()",)

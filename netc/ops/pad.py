@@ -42,7 +42,7 @@ class Pad(Op):
     mode: Literal["constant", "reflect", "replicate"] = "constant"
     value: float = 0.0
 
-    def dtype(self, x: str) -> str:
+    def dtype(self, x: str) -> str | tuple[str, ...]:
         whole = self.value == int(self.value) if isfinite(self.value) else False
         require(x in FLOATS or whole, "value", f"x is {x}, which cannot hold {self.value}")
         require(x in FLOATS or self.mode == "constant", "mode", f"x is {x}, which takes mode constant only")
