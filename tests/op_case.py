@@ -45,6 +45,7 @@ def case_of(op_class, sample: Sample, floats: str = "float64") -> Case:
     for name, p in op.params(*(x.shape for x in operands)).items():
         positive = np.abs(rng.normal(size=p.shape)) + 0.5 if p.init.kind == "ones" else None
         drawn = rng.normal(size=p.shape) if positive is None else positive
+        drawn = rng.integers(0, 5, p.shape) if p.dtype == "int64" else drawn  # it counts batches
         params[name] = np.asarray(drawn, "float32").astype(p.dtype or floats)
     return Case(op, op_class.operand_names(len(operands)), operands, params)
 

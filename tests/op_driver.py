@@ -19,6 +19,7 @@ from op_torch import (
     torch_result,
 )
 from op_traced import check_traced_gradient
+from op_training import check_training
 
 from netc.dims import Prover, proving, size, substitute
 from netc.ops.attributes import BadArgument, bind
@@ -228,6 +229,7 @@ GOOD = {
     "gradient": check_gradient,
     "numeric gradient": check_numeric_gradient,
     "traced gradient": check_traced_gradient,
+    "training": check_training,
     "onnx": check_onnx,
     "onnx in float64": check_onnx_float64,
     "other dtypes": check_other_dtypes,

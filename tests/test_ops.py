@@ -6,6 +6,7 @@ import pytest
 from op_driver import check_flops, check_onnx, check_refused, facets, refusal
 from op_graph import Graph
 from op_torch import check_gradient, check_numeric_gradient, check_torch, has_gradient
+from op_training import check_training
 
 import netc.ops  # noqa: F401  (fills the registry)
 from netc.dims import same
@@ -76,6 +77,54 @@ def test_a_wrong_count_fails(op):
     check_flops(op, application)
     with pytest.raises(AssertionError, match="flops"):
         check_flops(wrong, application)
+
+
+def wrong_momentum(op):
+    def training(self, *operands):
+        y, buffers = op.training(self, *operands)
+        was = operands[-3]  # running_mean
+        return y, buffers | {"running_mean": 1.5 * buffers["running_mean"] - 0.5 * was}
+
+    return training
+
+
+def biased_variance(op):
+    """The unbiased estimate becomes the biased one: the share of the batch is (n - 1) / n of what it was."""
+
+    def training(self, x, *params):
+        y, buffers = op.training(self, x, *params)
+        n, share = x.size / x.shape[1], self.momentum
+        kept = params[-2] * (1 - share)
+        return y, buffers | {"running_var": kept + (buffers["running_var"] - kept) * (n - 1) / n}
+
+    return training
+
+
+def unscaled(op):
+    return lambda self, x, mask: (x * mask, {})
+
+
+def stale(op):
+    return lambda self, *operands: (op.training(self, *operands)[0], {})
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "wrong"),
+    [
+        ("BatchNorm2d", (2, 3, 2, 4), wrong_momentum),
+        ("BatchNorm2d", (2, 3, 2, 4), biased_variance),
+        ("BatchNorm1d", (4, 3), biased_variance),
+        ("BatchNorm1d", (4, 3), stale),
+        ("dropout", (4, 5), unscaled),
+        ("dropout2d", (4, 5, 1, 2), unscaled),
+    ],
+    ids=["momentum", "biased in 2d", "biased in 1d", "no buffers", "scale", "scale of channels"],
+)
+def test_a_wrong_training_fails(name, shape, wrong):
+    op, application = OPS[name], sample(shape)
+    check_training(op, application)
+    with pytest.raises(AssertionError, match="off by|buffers"):
+        check_training(broken(op, training=wrong(op)), application)
 
 
 class Edge(Op):

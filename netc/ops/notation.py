@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from netc.dims import AnyDim, Shape, decide
+from netc.dims import AnyDim, Dim, Shape, decide
 from netc.ops.contract import OPS, Array, Op
 
 
@@ -85,6 +85,11 @@ def pad(x: Array, before: Sequence[AnyDim], after: Sequence[AnyDim]) -> Array:
     """x with so many zeros before and behind along each axis; a negative number cuts."""
     pairs = zip(reversed(before), reversed(after), strict=True)
     return function("pad", x, padding=tuple(n for pair in pairs for n in pair))
+
+
+def extent(n: AnyDim, like: Array) -> Array:
+    """The size n as a number to reckon with; one that is free is a scalar value in the dtype of `like`."""
+    return function("extent", like, size=n) if isinstance(n, Dim) else n
 
 
 def unbroadcast(g: Array, shape: Shape) -> Array:

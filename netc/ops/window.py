@@ -12,7 +12,7 @@ from netc.ops.arrays import np
 from netc.ops.contract import Array, Operand, require
 from netc.ops.notation import function
 
-LAYOUTS = {2: "[N, C]", 3: "[N, C, L]", 4: "[N, C, H, W]"}
+LAYOUTS = {2: "[N, C]", 3: "[N, C, L]", 4: "[N, C, H, W]", 5: "[N, C, D, H, W]"}
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ TORCH = frozenset(
     "ne ones pow sigmoid sqrt stack tanh where zeros".split()
 )
 METHODS = frozenset(
-    "abs amax amin argmax bool chunk clamp cos erf exp expand flatten float log matmul mean new_tensor "
+    "abs amax amin argmax bool chunk clamp cos erf exp expand flatten float log matmul mean new_ones new_tensor "
     "permute pow reshape shape sigmoid sin split sqrt squeeze sum tanh to transpose unsqueeze".split()
 )
 SELF = frozenset({"add_module", "get_submodule", "training"})

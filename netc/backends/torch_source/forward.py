@@ -89,7 +89,7 @@ def forward_body(
     last = {v: i for i, unit in enumerate(units) for v in unit.operands}
     sizes = frozenset(variable(name) for name in block.sizes if "." not in name)
     uses, user = (
-        Counter(v for unit in units for v in unit.operands),
+        Counter(v for unit in units for v in unit.operands for _ in range(_mentions(writer, unit, v))),
         {v: u for u in units for v in u.operands},
     )
     lines = Lines(writer, Variables(last, RESERVED | sizes), uses, user, _ends(units, uses, user))
@@ -103,6 +103,11 @@ def forward_body(
     for number, unit in enumerate(units):
         _step(lines, unit, number, not losses)
     return Body(given, (*guards, *_sizes(block, names, lines.out), *lines.out))
+
+
+def _mentions(writer: Writer, unit: Unit, value: Value) -> int:
+    """How often the text of a unit holds an operand: what it holds twice is not to be computed twice."""
+    return max(1, unit.code.count(writer.mark(value)))
 
 
 def _summed(writer: Writer, units: list[Unit], losses: Sequence[Value]) -> Value:
