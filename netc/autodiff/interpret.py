@@ -30,7 +30,7 @@ def interpret(
     given = [value for value in flat.inputs if value in read or value.hint in inputs]
     sizes = free_sizes(given, inputs)
     values = {value: widen(inputs[value.hint]) for value in given}
-    last = {value: i for i, node in enumerate(flat.nodes) for value in node.inputs}
+    last = {value: i for i, node in enumerate(flat.nodes) for value in node.operands}
     last |= dict.fromkeys(flat.outputs, len(flat.nodes))
 
     def of(value: Value) -> Array:
@@ -45,7 +45,7 @@ def interpret(
         if watch is not None:
             watch(i, operands, outputs)
         values.update(zip(node.outputs, outputs, strict=True))
-        for value in (*node.inputs, *node.outputs):
+        for value in (*node.operands, *node.outputs):
             if last.get(value, i) <= i:
                 values.pop(value, None)
     return tuple(of(v) for v in flat.outputs)
