@@ -38,7 +38,7 @@ class Graph:
         return self.makers[str(x)][1] if str(x) in self.makers else ()
 
     def constant(self, values, dtype):
-        name = f"c{len(self.initializers)}"
+        name = f"constant{len(self.initializers)}"
         array = np.asarray(values)
         cast = array.astype(dtype)
         assert array.dtype.kind == cast.dtype.kind or array.dtype.kind in "iu" or not array.size, (values, dtype)

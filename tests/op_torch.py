@@ -88,7 +88,11 @@ def run_module(case: Case):
     module = eval(render(code), {"nn": nn, "torch": torch}).double().eval()
     module.load_state_dict({name: torch.tensor(p) for name, p in case.params.items()})
     values = tensors(case)
-    return several(module(*(values[spelled(name)] for name in case.names)))
+    first, *rest = (values[spelled(name)] for name in case.names)
+    if not case.op.nested:
+        return several(module(first, *rest))
+    y, states = module(first, tuple(rest)) if rest else module(first)
+    return [y, *states]
 
 
 def vjp(case: Case, gs: list) -> list:

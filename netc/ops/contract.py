@@ -191,6 +191,7 @@ class Op:
     analytic: ClassVar[bool] = False  # `forward` is the same function of complex numbers, and smooth
     trains: ClassVar[bool] = False  # training computes something else: `training` says what
     cuts: ClassVar[bool] = False  # it gives a tuple of outputs, even where that is of one
+    nested: ClassVar[bool] = False  # its module takes, and gives, what follows the first as one tuple
     samples: ClassVar[tuple[Sample, ...]] = ()
 
     # -- rules ----------------------------------------------------------------------------------

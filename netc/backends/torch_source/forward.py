@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from netc.backends.torch_source.layout import STEP, broken
 from netc.backends.torch_source.literal import WIDTH, variable
-from netc.backends.torch_source.units import MARK, Unit, units_of
+from netc.backends.torch_source.units import MARK, Unit, listed, units_of
 from netc.backends.torch_source.variables import RESERVED, Variables
 from netc.dims import AnyDim, size
 from netc.ir.module import Block, Constant, Step, Value
@@ -225,7 +225,7 @@ def _taken(lines: Lines, value: Value) -> Waiting:
 def _assign(lines: Lines, unit: Unit, text: str, now: int) -> None:
     names = [lines.variables.bind(v, now, _names(lines, unit, v)) for v in unit.outputs]
     comment = _comment(lines.writer, unit.outputs, unit.operands)
-    lines.out += broken(f"{', '.join(names)} = {text}", INDENT, comment)
+    lines.out += broken(f"{listed(names, unit.nested)} = {text}", INDENT, comment)
 
 
 def _names(lines: Lines, unit: Unit, value: Value) -> list[str]:

@@ -23,7 +23,7 @@ class Unit:
 
     operator: the one that it is made of, if any. large: it calls a block or a container.
     child: the name of the child that it calls. heavy: a layer with a kernel or a matrix.
-    steps: how many steps it does.
+    steps: how many steps it does. nested: what follows the first output comes as one tuple.
     """
 
     code: str
@@ -34,6 +34,7 @@ class Unit:
     child: str = ""
     heavy: bool = False
     steps: int = 1
+    nested: bool = False
 
 
 def units_of(writer: Writer, steps: Sequence[Step]) -> list[Unit]:
@@ -83,13 +84,21 @@ def _child(writer: Writer, steps: Sequence[Step], at: int) -> Unit:
     step = steps[at]
     assert step.path is not None
     path, count = _container(writer.draft.children, step.path)
-    inputs = ", ".join(marker(writer.draft.index[v]) for v in step.inputs)
+    nested = isinstance(step, Node) and step.op.nested
+    inputs = listed([marker(writer.draft.index[v]) for v in step.inputs], nested)
     text = f"{access(writer.draft.children, path)}({inputs})"
     outputs = steps[at + count - 1].outputs
     name = path[-1].replace("-", "_")
     heavy = isinstance(step, Node) and any(len(p.type.shape) > 1 for p in step.params)
     large = isinstance(step, Call) or path != step.path
-    return Unit(text, step.inputs, outputs, large=large, child=name, heavy=heavy, steps=count)
+    return Unit(text, step.inputs, outputs, large=large, child=name, heavy=heavy, steps=count, nested=nested)
+
+
+def listed(names: Sequence[str], nested: bool) -> str:
+    """`names` with commas between; where they nest, those behind the first as one tuple."""
+    if nested and len(names) > 2:
+        return f"{names[0]}, ({', '.join(names[1:])})"
+    return ", ".join(names)
 
 
 def _container(children: Mapping[str, Module], path: Path) -> tuple[Path, int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from netc.backends.torch_source.literal import IMPORTED
 from netc.ir.module import Value
 
-RESERVED = frozenset({"self", *IMPORTED, *keyword.kwlist, *keyword.softkwlist, *dir(builtins)})
+RESERVED = frozenset({"self", *IMPORTED, *keyword.kwlist, *keyword.softkwlist, *dir(builtins)} - {"_"})
 
 
 @dataclass
