@@ -4,6 +4,7 @@ import contextlib
 from dataclasses import replace
 
 import numpy as np
+from op_branch import check_analytic, check_branch
 from op_case import Case, case_of, close, draw, several
 from op_graph import Graph, run_model
 from op_symbols import accept_free, named_apart, named_attributes, shapes_of
@@ -229,6 +230,8 @@ GOOD = {
     "gradient": check_gradient,
     "numeric gradient": check_numeric_gradient,
     "traced gradient": check_traced_gradient,
+    "branch": check_branch,
+    "analytic": check_analytic,
     "training": check_training,
     "onnx": check_onnx,
     "onnx in float64": check_onnx_float64,
@@ -242,7 +245,9 @@ def facets(sample: Sample) -> dict:
     """The checks that a sample asks for; without a facet, there are none of its kin either."""
     left_out = set(sample.without)
     if "gradient" in left_out:
-        left_out |= {"numeric gradient", "traced gradient"}
+        left_out |= {"numeric gradient", "traced gradient", "branch"}
+    if "numeric gradient" in left_out:
+        left_out |= {"analytic"}
     if "onnx" in left_out:
         left_out |= {"free onnx", "onnx in float64", "other dtypes"}
     checks = BAD if sample.rejects else GOOD

@@ -3,6 +3,7 @@
 import numpy as np
 import op_driver
 import pytest
+from op_branch import check_analytic, check_branch, passes, smooth
 from op_driver import check_flops, check_onnx, check_refused, facets, refusal
 from op_graph import Graph
 from op_torch import check_gradient, check_numeric_gradient, check_torch, has_gradient
@@ -68,6 +69,46 @@ def test_a_doubled_gradient_fails(op):
         check(op, application)
         with pytest.raises(AssertionError, match="off by"):
             check(wrong, application)
+
+
+def samples_with_facet(op, facet):
+    return [s for s in op.samples if not s.rejects and facet in facets(s)]
+
+
+ANALYTIC = [op for op in WITH_GRADIENT if op.analytic]
+OTHERS = [op for op in WITH_GRADIENT if not op.analytic]
+PIECEWISE = [op for op in ALL if op.branch is not Op.branch]
+
+
+@pytest.mark.parametrize("op", ANALYTIC, ids=lambda op: op.name)
+def test_a_doubled_gradient_is_told_by_a_complex_step(op):
+    wrong = broken(op, vjp=doubled(op.vjp))
+    applications = [s for s in samples_with_gradient(op) if "analytic" in facets(s)]
+    assert all(smooth(op, s) for s in applications), "it has pieces"
+    with pytest.raises(AssertionError, match="a complex step gives"):
+        check_analytic(wrong, applications[0])
+
+
+@pytest.mark.parametrize("op", OTHERS, ids=lambda op: op.name)
+def test_an_op_that_is_analytic_says_so(op):
+    applications = [s for s in samples_with_gradient(op) if "analytic" in facets(s)]
+    if all(smooth(op, s) for s in applications):
+        assert not all(passes(op, s) for s in applications), f"set `analytic = True` in {op.__name__}"
+
+
+@pytest.mark.parametrize("op", PIECEWISE, ids=lambda op: op.name)
+def test_a_branch_left_out_fails(op):
+    applications = samples_with_facet(op, "branch")
+    assert any(is_kinked(op, s) for s in applications), "no sample crosses from piece to piece"
+
+
+def is_kinked(op, application):
+    """Whether it is noticed on this sample that the op has no branch."""
+    try:
+        check_branch(broken(op, branch=Op.branch), application)
+    except AssertionError as error:
+        return "jumps" in str(error)
+    return False
 
 
 @pytest.mark.parametrize("op", ALL, ids=lambda op: op.name)

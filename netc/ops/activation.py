@@ -46,6 +46,9 @@ class Relu(Elementwise):
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
         return (where(x > 0, g, 0.0),)
 
+    def branch(self, x: Array) -> Array:
+        return x > 0
+
     def torch(self, x: Operand) -> Code:
         return call("F.relu", x)
 
@@ -80,6 +83,9 @@ class Relu6(Elementwise):
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
         return (where(x > 0, where(x < 6, g, 0.0), 0.0),)
 
+    def branch(self, x: Array) -> Array:
+        return np.add(x > 0, x >= 6, dtype="int8")
+
     def torch(self, x: Operand) -> Code:
         return call("F.relu6", x)
 
@@ -113,6 +119,9 @@ class LeakyRelu(Elementwise):
 
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
         return (where(x > 0, g, self.negative_slope * g),)
+
+    def branch(self, x: Array) -> Array:
+        return x > 0
 
     def torch(self, x: Operand) -> Code:
         return call("F.leaky_relu", x, Keyword("negative_slope", self.negative_slope, 0.01))
@@ -150,6 +159,9 @@ class Elu(Elementwise):
 
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
         return (where(x > 0, g, g * (y + self.alpha)),)
+
+    def branch(self, x: Array) -> Array:
+        return x > 0
 
     def torch(self, x: Operand) -> Code:
         return call("F.elu", x, Keyword("alpha", self.alpha, 1.0))
@@ -214,6 +226,7 @@ class Tanh(Elementwise):
     """
 
     aliases = ("Tanh",)
+    analytic = True
 
     def forward(self, x: Array) -> Array:
         return np.tanh(x)
@@ -340,6 +353,7 @@ class Identity(Elementwise):
     """
 
     aliases = ("Identity",)
+    analytic = True
     accepts = DTYPES
     cost = 0
 

@@ -22,6 +22,9 @@ class Comparison(Binary):
         super().dtype(a, b)
         return "bool"
 
+    def branch(self, a: Array, b: Array) -> Array:
+        return np.subtract(a > b, a < b, dtype="int8")
+
 
 @register("eq")
 class Eq(Comparison):
@@ -186,6 +189,7 @@ class Where(Op):
     """
 
     operands = ("condition", "a", "b")
+    analytic = True
     accepts = DTYPES
 
     def shape(self, condition: Shape, a: Shape, b: Shape) -> Shape:

@@ -63,6 +63,7 @@ class Neg(Function):
     operator = "-x"
     accepts = (*FLOATS, *INTEGERS)
     onnx_name = "Neg"
+    analytic = True
 
     def forward(self, x: Array) -> Array:
         return -x
@@ -89,6 +90,7 @@ class Exp(Function):
     """
 
     onnx_name = "Exp"
+    analytic = True
 
     def forward(self, x: Array) -> Array:
         return np.exp(x)
@@ -112,6 +114,7 @@ class Log(Function):
     """
 
     onnx_name = "Log"
+    analytic = True
 
     def onnx(self, graph: Graph, x: Operand) -> Any:
         if (
@@ -143,6 +146,7 @@ class Sqrt(Function):
     """
 
     onnx_name = "Sqrt"
+    analytic = True
 
     def forward(self, x: Array) -> Array:
         return np.sqrt(x)
@@ -173,6 +177,9 @@ class Abs(Function):
 
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
         return (where(x > 0, g, where(x < 0, -g, 0.0)),)
+
+    def branch(self, x: Array) -> Array:
+        return np.sign(x).astype("int8")
 
     samples = (
         sample((3, 5), flops=15),

@@ -22,6 +22,7 @@ class Matmul(Op):
     """
 
     operator = "@"
+    analytic = True
     operands = ("a", "b")
 
     def shape(self, a: Shape, b: Shape) -> Shape:

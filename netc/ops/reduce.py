@@ -142,6 +142,9 @@ class Extremum(Reduction):
 
     accepts = (*FLOATS, *INTEGERS)
 
+    def branch(self, x: Array) -> Array:
+        return np.equal(x, self._spread(self.forward(x), x))
+
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
         hit = equal(x, self._spread(y, x))
         ties = cast(hit, x).sum(axes_of(self.axis, len(x.shape)), keepdims=True)
@@ -217,6 +220,9 @@ class Argmax(Op):
 
     def forward(self, x: Array) -> Array:
         return np.argmax(x, self.axis, keepdims=self.keepdims)
+
+    def branch(self, x: Array) -> Array:
+        return self.forward(x)
 
     def flops(self, y: Shape, x: Shape) -> Any:
         return prod(x)
