@@ -1,149 +1,22 @@
-"""Transposed convolution layers, the adjoints of convolutions: ConvTranspose1d and ConvTranspose2d."""
+"""Transposed convolution layers: ConvTranspose1d, ConvTranspose2d and ConvTranspose3d."""
 
 from __future__ import annotations
 
-from math import prod
-from typing import Any
-
-from netc.dims import AnyDim, Shape, at_least, divides
-from netc.ops.code import Code, Hole, Keyword, call
-from netc.ops.contract import Array, Graph, Init, Op, Operand, Parameter, register, require, sample
-from netc.ops.correlate import spread, transposed_vjp
-from netc.ops.window import Window, alike, by, crop, require_float32, require_least, require_map
-
-
-class TransposedConvolution(Op):
-    """What ConvTranspose1d and ConvTranspose2d share."""
-
-    out_channels: AnyDim
-    groups: int
-    bias: bool
-
-    short = "conv_transpose"
-
-    @property
-    def rank(self) -> int:
-        return int(self.name[-2])
-
-    def axes(self, attribute: str) -> Any:
-        """The attribute as a tuple with one value an axis."""
-        given = getattr(self, attribute)
-        return given if isinstance(given, tuple) else (given,)
-
-    def window(self) -> Window:
-        padding = self.axes("padding")
-        return Window(self.axes("kernel_size"), self.axes("stride"), self.axes("dilation"), padding, padding)
-
-    def shape(self, x: Shape, *params: Shape) -> Shape:
-        require_map(self.name, x, self.rank + 2)
-        self._require_attributes(x[1])
-        full = self._full(x[2:])
-        sizes = tuple(n - 2 * p for n, p in zip(full, self.axes("padding"), strict=True))
-        for n, p in zip(sizes, self.axes("padding"), strict=True):
-            require(at_least(n, 1), "padding", f"padding {p} leaves nothing of the {by(full)} map made")
-        return (x[0], self.out_channels, *sizes)
-
-    def _require_attributes(self, channels: AnyDim) -> None:
-        steps = {name: self.axes(name) for name in ("kernel_size", "stride", "dilation")}
-        require_least(1, out_channels=(self.out_channels,), **steps, groups=(self.groups,))
-        require_least(0, padding=self.axes("padding"), output_padding=self.axes("output_padding"))
-        require(
-            divides(self.groups, channels),
-            "groups",
-            f"the {channels} channels of x cannot be divided into {self.groups} groups",
-        )
-        require(
-            divides(self.groups, self.out_channels),
-            "groups",
-            f"the {self.out_channels} output channels cannot be divided into {self.groups} groups",
-        )
-        for more, stride in zip(self.axes("output_padding"), self.axes("stride"), strict=True):
-            require(
-                more < stride,
-                "output_padding",
-                f"output_padding must be less than the stride, {stride}, not {more}",
-            )
-
-    def _full(self, sizes: Shape) -> Shape:
-        """The sizes of the map before padding crops it."""
-        window, more = self.window(), self.axes("output_padding")
-        steps = zip(sizes, window.stride, window.extent, more, strict=True)
-        return tuple((n - 1) * stride + extent + m for n, stride, extent, m in steps)
-
-    def params(self, x: Shape, *params: Shape) -> dict[str, Parameter]:
-        shape = (x[1], self.out_channels // self.groups, *self.axes("kernel_size"))
-        start = Init("fan_in", prod(shape[1:]))
-        bias = {"bias": Parameter((self.out_channels,), start)} if self.bias else {}
-        return {"weight": Parameter(shape, start)} | bias
-
-    def forward(self, x: Array, weight: Array, bias: Array = None) -> Array:
-        full = self._full(x.shape[2:])
-        y = spread(x, weight, self.window(), self.groups, full)
-        padding = self.axes("padding")
-        y = crop(y, padding, tuple(n - 2 * p for n, p in zip(full, padding, strict=True)))
-        return y if bias is None else y + bias.reshape(-1, *(1,) * self.rank)
-
-    def vjp(self, g: Array, y: Array, x: Array, weight: Array, bias: Array = None) -> tuple[Array, ...]:
-        grads = transposed_vjp(g, x, weight, self.window(), self.groups)
-        return (*grads, *((g.sum((0, *range(2, self.rank + 2))),) if self.bias else ()))
-
-    def flops(self, y: Shape, x: Shape, *params: Shape) -> Any:
-        return 2 * self.macs(y, x) + self.bias * prod(y)
-
-    def macs(self, y: Shape, x: Shape, *params: Shape) -> Any:
-        return prod(x) * (self.out_channels // self.groups) * prod(self.axes("kernel_size"))
-
-    def torch(self, x: Operand, weight: Operand, *bias: Operand) -> Code:
-        return call(
-            f"F.conv_transpose{self.rank}d",
-            x,
-            weight,
-            *bias,
-            *self._steps(),
-            Keyword("groups", self.groups, 1),
-            Keyword("dilation", alike(self.axes("dilation")), 1),
-        )
-
-    def module(self, x: Shape, *params: Shape) -> Code:
-        return call(
-            f"nn.ConvTranspose{self.rank}d",
-            Hole(x[1], "in_channels"),
-            Hole(self.out_channels, "out_channels"),
-            Hole(alike(self.axes("kernel_size")), "kernel_size"),
-            *self._steps(),
-            Keyword("groups", self.groups, 1),
-            Keyword("bias", self.bias, True),
-            Keyword("dilation", alike(self.axes("dilation")), 1),
-        )
-
-    def _steps(self) -> tuple[Keyword, ...]:
-        defaults = {"stride": 1, "padding": 0, "output_padding": 0}
-        return tuple(Keyword(name, alike(self.axes(name)), default) for name, default in defaults.items())
-
-    def onnx(self, graph: Graph, x: Operand, weight: Operand, *bias: Operand) -> Any:
-        require_float32("ConvTranspose", x)
-        window = self.window()
-        return graph.node(
-            "ConvTranspose",
-            x,
-            weight,
-            *bias,
-            kernel_shape=list(weight.shape[2:]),
-            strides=list(window.stride),
-            dilations=list(window.dilation),
-            pads=list(window.padding),
-            output_padding=list(self.axes("output_padding")),
-            group=self.groups,
-        )
+from netc.dims import AnyDim
+from netc.ops.contract import integers, register, sample
+from netc.ops.convolution_transposed import TransposedConvolution
 
 
 @register("ConvTranspose1d")
 class ConvTranspose1d(TransposedConvolution):
     """y[m, p stride + k dilation - padding] += w[c, m, k] x[c, p], and b[m]: the adjoint of Conv1d.
 
-    dx is the convolution of g by w; dw[c, m, k] = sum over p of x[c, p] times the g that w[c, m, k] made;
-    db = sum g. Weight and bias start uniform within 1/sqrt(out_channels / groups * kernel_size).
-
+    output_padding adds to the right; it must be less than the stride, which ONNX asks for.
+    Weight and bias start uniform within 1/sqrt(out_channels / groups * kernel_size).
+    Shape: x [N, C, L] -> y [N, out_channels, (L - 1) stride - 2 padding + dilation (kernel_size - 1) + 1
+    + output_padding].
+    Gradient: dx is the convolution of g by w; dw[c, m, k] = sum over p of x[c, p] times the g that
+    w[c, m, k] made; db = sum g.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose1d.html
     """
 
@@ -161,8 +34,27 @@ class ConvTranspose1d(TransposedConvolution):
         sample((2, 4, 5), out_channels=6, kernel_size=3, stride=2, padding=1, output_padding=1, groups=2),
         sample((1, 2, 4), out_channels=3, kernel_size=2, stride=3, dilation=2, bias=False),
         sample((1, 2, 4), out_channels=1, kernel_size=1, stride=3, output_padding=2),
+        sample((1, 1, 1), out_channels=1, kernel_size=1),
+        sample((2, 3, 5), out_channels=2, kernel_size=4, padding=3),
+        sample((1, 2, 3), out_channels=2, kernel_size=2, stride=4),
+        sample((2, 2, 4), out_channels=4, kernel_size=3, groups=2, dilation=3, padding=2),
+        sample((1, 3, 2), out_channels=3, kernel_size=5, stride=2, groups=3, output_padding=1, bias=False),
+        sample((3, 1, 2), out_channels=2, kernel_size=3, stride=3, padding=2, output_padding=1),
         sample((2, 4), out_channels=3, kernel_size=2, rejects="x"),
+        sample(integers((1, 2, 4), 9), out_channels=3, kernel_size=2, rejects="x"),
+        sample((1, 2, 2), out_channels=0, kernel_size=2, rejects="out_channels"),
+        sample((1, 2, 2), out_channels=3, kernel_size=0, rejects="kernel_size"),
+        sample((1, 2, 2), out_channels=3, kernel_size=2, stride=0, rejects="stride"),
+        sample((1, 2, 2), out_channels=3, kernel_size=2, dilation=0, rejects="dilation"),
+        sample((1, 2, 2), out_channels=2, kernel_size=2, groups=0, rejects="groups"),
+        sample((1, 3, 2), out_channels=2, kernel_size=2, groups=2, rejects="groups"),
+        sample((1, 2, 2), out_channels=3, kernel_size=2, groups=2, rejects="groups"),
+        sample((1, 2, 2), out_channels=3, kernel_size=2, padding=-1, rejects="padding"),
         sample((1, 2, 2), out_channels=3, kernel_size=2, padding=2, rejects="padding"),
+        sample((1, 2, 2), out_channels=3, kernel_size=2, output_padding=-1, rejects="output_padding"),
+        sample(
+            (1, 2, 2), out_channels=3, kernel_size=2, stride=2, output_padding=2, rejects="output_padding"
+        ),
     )
 
 
@@ -170,10 +62,13 @@ class ConvTranspose1d(TransposedConvolution):
 class ConvTranspose2d(TransposedConvolution):
     """y[m, p s + i d - padding, q s + j d - padding] += w[c, m, i, j] x[c, p, q], and b[m]: Conv2d's adjoint.
 
-    dx is the convolution of g by w; dw[c, m, i, j] = sum over p, q of x[c, p, q] times the g that
-    w[c, m, i, j] made; db = sum g. output_padding adds to the bottom and the right.
+    s is the stride and d the dilation, a number or one an axis. output_padding adds to the bottom and the
+    right; it must be less than the stride, which ONNX asks for.
     Weight and bias start uniform within 1/sqrt(out_channels / groups * kernel height * kernel width).
-
+    Shape: x [N, C, H, W] -> y [N, out_channels, (H - 1) s - 2 padding + d (kernel_size - 1) + 1
+    + output_padding, and so W].
+    Gradient: dx is the convolution of g by w; dw[c, m, i, j] = sum over p, q of x[c, p, q] times the g that
+    w[c, m, i, j] made; db = sum g.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose2d.html
     """
 
@@ -187,39 +82,82 @@ class ConvTranspose2d(TransposedConvolution):
     dilation: tuple[int, int] = (1, 1)
 
     samples = (
-        sample((2, 3, 2, 4), out_channels=2, kernel_size=(2, 2), stride=(2, 2), flops=896, macs=384),
+        sample((2, 3, 2, 4), out_channels=2, kernel_size=2, stride=2, flops=896, macs=384),
         sample(
-            (1, 4, 3, 4),
-            out_channels=6,
-            kernel_size=(3, 2),
-            stride=(2, 3),
-            padding=(1, 0),
-            output_padding=(1, 2),
-            groups=2,
-            bias=False,
-            macs=864,
+            (1, 4, 3, 4), out_channels=6, kernel_size=(3, 2), stride=(2, 3), groups=2, bias=False, macs=864
         ),
-        sample((2, 3, 4, 3), out_channels=3, kernel_size=(3, 3), stride=(2, 1), padding=(1, 1), groups=3),
+        sample((1, 2, 3, 2), out_channels=2, kernel_size=(3, 2), stride=(2, 3), output_padding=(1, 2)),
+        sample((2, 3, 4, 3), out_channels=3, kernel_size=3, stride=(2, 1), padding=1, groups=3),
         sample((1, 2, 3, 4), out_channels=3, kernel_size=(2, 3), dilation=(2, 1), padding=(0, 2)),
         sample((1, 2, 1, 1), out_channels=3, kernel_size=(4, 5), bias=False),
-        sample((3, 5, 7), out_channels=4, kernel_size=(3, 3), rejects="x"),
-        sample((1, 3, 5, 7), out_channels=0, kernel_size=(3, 3), rejects="out_channels"),
+        sample((1, 2, 3, 4), out_channels=2, kernel_size=3, stride=2, padding=1, output_padding=1),
+        sample((2, 2, 2, 3), out_channels=4, kernel_size=1, stride=(3, 2), groups=2),
+        sample((1, 1, 4, 2), out_channels=1, kernel_size=(2, 3), padding=(1, 0), dilation=(3, 2)),
+        sample((1, 4, 1, 3), out_channels=4, kernel_size=(1, 4), stride=(1, 2), padding=(0, 1), groups=4),
+        sample((3, 5, 7), out_channels=4, kernel_size=3, rejects="x"),
+        sample(integers((1, 3, 5, 7), 9), out_channels=4, kernel_size=3, rejects="x"),
+        sample((1, 3, 5, 7), out_channels=0, kernel_size=3, rejects="out_channels"),
         sample((1, 3, 5, 7), out_channels=2, kernel_size=(3, 0), rejects="kernel_size"),
-        sample((1, 3, 5, 7), out_channels=2, kernel_size=(3, 3), stride=(0, 1), rejects="stride"),
-        sample((1, 3, 5, 7), out_channels=2, kernel_size=(3, 3), dilation=(1, 0), rejects="dilation"),
-        sample((1, 3, 5, 7), out_channels=2, kernel_size=(3, 3), padding=(-1, 0), rejects="padding"),
+        sample((1, 3, 5, 7), out_channels=2, kernel_size=3, stride=(0, 1), rejects="stride"),
+        sample((1, 3, 5, 7), out_channels=2, kernel_size=3, dilation=(1, 0), rejects="dilation"),
+        sample((1, 3, 5, 7), out_channels=2, kernel_size=3, padding=(-1, 0), rejects="padding"),
         sample((1, 3, 1, 7), out_channels=2, kernel_size=(2, 3), padding=(1, 0), rejects="padding"),
+        sample((1, 3, 5, 7), out_channels=2, kernel_size=3, output_padding=(0, -1), rejects="output_padding"),
         sample(
-            (1, 3, 5, 7), out_channels=2, kernel_size=(3, 3), output_padding=(0, -1), rejects="output_padding"
+            (1, 3, 5, 7), out_channels=2, kernel_size=3, stride=2, output_padding=2, rejects="output_padding"
         ),
+        sample((1, 3, 5, 7), out_channels=2, kernel_size=3, groups=0, rejects="groups"),
+        sample((1, 3, 5, 7), out_channels=2, kernel_size=3, groups=2, rejects="groups"),
+        sample((1, 4, 5, 7), out_channels=3, kernel_size=3, groups=2, rejects="groups"),
+    )
+
+
+@register("ConvTranspose3d")
+class ConvTranspose3d(TransposedConvolution):
+    """y[m, p stride + k dilation - padding] += w[c, m, k] x[c, p], and b[m], p and k in 3 axes: Conv3d's adjoint.
+
+    output_padding adds to the end of each axis; it must be less than the stride, which ONNX asks for.
+    Weight and bias start uniform within 1/sqrt(out_channels / groups * elements of the kernel).
+    Shape: x [N, C, D, H, W] -> y [N, out_channels, D', H', W'], each of the three as
+    D' = (D - 1) stride - 2 padding + dilation (kernel_size - 1) + 1 + output_padding.
+    Gradient: dx is the convolution of g by w; dw[c, m, k] = sum over p of x[c, p] times the g that
+    w[c, m, k] made; db = sum g.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose3d.html
+    """
+
+    out_channels: AnyDim
+    kernel_size: tuple[int, int, int]
+    stride: tuple[int, int, int] = (1, 1, 1)
+    padding: tuple[int, int, int] = (0, 0, 0)
+    output_padding: tuple[int, int, int] = (0, 0, 0)
+    groups: int = 1
+    bias: bool = True
+    dilation: tuple[int, int, int] = (1, 1, 1)
+
+    samples = (
+        sample((1, 2, 2, 3, 4), out_channels=3, kernel_size=2, flops=2484, macs=1152),
         sample(
-            (1, 3, 5, 7),
-            out_channels=2,
-            kernel_size=(3, 3),
-            stride=(2, 2),
-            output_padding=(1, 2),
-            rejects="output_padding",
+            (1, 4, 2, 3, 2), out_channels=6, kernel_size=(1, 3, 2), stride=(2, 1, 3), groups=2, bias=False
         ),
-        sample((1, 3, 5, 7), out_channels=2, kernel_size=(3, 3), groups=2, rejects="groups"),
-        sample((1, 4, 5, 7), out_channels=3, kernel_size=(3, 3), groups=2, rejects="groups"),
+        sample((2, 2, 1, 2, 3), out_channels=2, kernel_size=3, stride=2, padding=1, output_padding=1),
+        sample((1, 1, 2, 2, 3), out_channels=2, kernel_size=(2, 3, 1), dilation=(2, 1, 3), padding=(1, 1, 0)),
+        sample((1, 2, 1, 1, 1), out_channels=1, kernel_size=(2, 3, 4)),
+        sample((1, 3, 2, 1, 2), out_channels=3, kernel_size=2, groups=3, stride=(1, 2, 3)),
+        sample((1, 2, 2, 2, 2), out_channels=2, kernel_size=1, stride=(3, 1, 2), output_padding=(2, 0, 1)),
+        sample((2, 1, 3, 2, 1), out_channels=2, kernel_size=2, bias=False),
+        sample((1, 2, 3, 2, 4), out_channels=1, kernel_size=(3, 1, 2), padding=(2, 0, 1)),
+        sample((1, 2, 2, 3, 2), out_channels=4, kernel_size=2, stride=2, groups=2, dilation=2, padding=1),
+        sample((1, 2, 3, 4), out_channels=2, kernel_size=2, rejects="x"),
+        sample(integers((1, 2, 2, 3, 4), 9), out_channels=2, kernel_size=2, rejects="x"),
+        sample((1, 2, 2, 3, 4), out_channels=0, kernel_size=2, rejects="out_channels"),
+        sample((1, 2, 2, 3, 4), out_channels=2, kernel_size=(2, 0, 2), rejects="kernel_size"),
+        sample((1, 2, 2, 3, 4), out_channels=2, kernel_size=2, stride=(1, 1, 0), rejects="stride"),
+        sample((1, 2, 2, 3, 4), out_channels=2, kernel_size=2, dilation=(0, 1, 1), rejects="dilation"),
+        sample((1, 2, 2, 3, 4), out_channels=2, kernel_size=2, groups=0, rejects="groups"),
+        sample((1, 3, 2, 3, 4), out_channels=2, kernel_size=2, groups=2, rejects="groups"),
+        sample((1, 2, 2, 3, 4), out_channels=3, kernel_size=2, groups=2, rejects="groups"),
+        sample((1, 2, 2, 3, 4), out_channels=2, kernel_size=2, padding=(0, 0, -1), rejects="padding"),
+        sample((1, 2, 1, 3, 4), out_channels=2, kernel_size=2, padding=1, rejects="padding"),
+        sample((1, 2, 2, 3, 4), out_channels=2, kernel_size=2, output_padding=-1, rejects="output_padding"),
+        sample((1, 2, 2, 3, 4), out_channels=2, kernel_size=2, output_padding=1, rejects="output_padding"),
     )

@@ -22,7 +22,7 @@ def correlate(x: Numbers, w: Numbers, window: Window, groups: int) -> Numbers:
     """y [N, M, *positions] for x [N, C, *sizes] and w [M, C / groups, *kernel], a matrix product a sample."""
     positions: tuple[Any, ...] = window.positions(x.shape[2:])
     weight = w.reshape(groups, w.shape[0] // groups, prod(w.shape[1:]))
-    y = np.empty((len(x), *weight.shape[:2], prod(positions)), x.dtype)
+    y = np.empty((len(x), *weight.shape[:2], prod(positions)), np.result_type(x, w))
     for out, one in zip(y, x, strict=True):
         np.matmul(weight, window.columns(one).reshape(groups, weight.shape[2], -1), out=out)
     return y.reshape(len(x), w.shape[0], *positions)
@@ -32,7 +32,7 @@ def spread(x: Numbers, w: Numbers, window: Window, groups: int, sizes: tuple[Any
     """`correlate`'s adjoint: a map [N, C, *sizes], zero where no window lies, for x [N, M, *positions]."""
     channels, positions = w.shape[1] * groups, x.shape[2:]
     weight = w.reshape(groups, w.shape[0] // groups, prod(w.shape[1:])).transpose(0, 2, 1)
-    y = np.zeros((len(x), channels, *sizes), x.dtype)
+    y = np.zeros((len(x), channels, *sizes), np.result_type(x, w))
     for i, one in enumerate(x):
         columns = weight @ one.reshape(groups, weight.shape[2], -1)
         columns = columns.reshape(channels, *w.shape[2:], *positions)
@@ -45,24 +45,24 @@ def spread(x: Numbers, w: Numbers, window: Window, groups: int, sizes: tuple[Any
 def input_vjp(g: Array, w: Array, window: Window, groups: int, sizes: tuple[Any, ...]) -> Array:
     """The gradient of `correlate` for a padded x of `sizes`: the transposed convolution of g."""
     n = len(window.kernel)
-    full = function(
+    reached = function(
         f"ConvTranspose{n}d",
         g,
         w,
         out_channels=w.shape[1] * groups,
         kernel_size=each(window.kernel),
         stride=each(window.stride),
-        output_padding=each(tuple(s - 1 for s in window.stride)),
         dilation=each(window.dilation),
         groups=groups,
         bias=False,
     )
-    return crop(full, (0,) * n, sizes)
+    return window.unpadded().fit(reached, sizes)
 
 
 def weight_vjp(g: Array, x: Array, window: Window, groups: int) -> Array:
     """The gradient of `correlate` for w: x convolved by g, where samples act as channels and channels of a
     group as samples, and where stride and dilation change places."""
+    x = crop(x, (0,) * len(window.kernel), window.reached(g.shape[2:]))
     (n, channels), sizes = x.shape[:2], x.shape[2:]
     axes = tuple(range(2, len(sizes) + 2))
     width = channels // groups
@@ -78,7 +78,7 @@ def weight_vjp(g: Array, x: Array, window: Window, groups: int) -> Array:
         groups=groups,
         bias=False,
     )
-    return crop(full, (0,) * len(axes), window.kernel).transpose((1, 0, *axes))
+    return full.transpose((1, 0, *axes))
 
 
 def transposed_vjp(g: Array, x: Array, w: Array, window: Window, groups: int) -> tuple[Array, Array]:

@@ -9,10 +9,23 @@ from typing import Any
 
 from netc.dims import AnyDim, Shape, at_least, show
 from netc.ops.arrays import np
-from netc.ops.contract import Array, Operand, require
+from netc.ops.contract import Array, Op, Operand, require
 from netc.ops.notation import function
 
 LAYOUTS = {2: "[N, C]", 3: "[N, C, L]", 4: "[N, C, H, W]", 5: "[N, C, D, H, W]"}
+
+
+class WindowOp(Op):
+    """What ops with windows over one to three axes share: the name says how many, as in Conv2d."""
+
+    @property
+    def rank(self) -> int:
+        return int(self.name[-2])
+
+    def axes(self, attribute: str) -> Any:
+        """The attribute as a tuple with one value an axis, or as the word that it is."""
+        given = getattr(self, attribute)
+        return given if isinstance(given, tuple | str) else (given,)
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,11 @@ class Window:
         steps = zip(self.padded(sizes), self.extent, self.stride, strict=True)
         return tuple((n - extent) // stride + 1 for n, extent, stride in steps)
 
+    def reached(self, positions: Shape) -> Shape:
+        """What the windows at `positions` cover of a padded map."""
+        steps = zip(positions, self.extent, self.stride, strict=True)
+        return tuple((n - 1) * stride + extent for n, extent, stride in steps)
+
     def offsets(self) -> Iterator[tuple[int, ...]]:
         """The elements of the window, row by row."""
         return product(*(range(k) for k in self.kernel))
@@ -87,18 +105,32 @@ class Window:
             after = tuple(e - 1 - b for e, b in zip(self.extent, before, strict=True))
             placed = pad(_interleave(part, self.stride), before, after)
             total = placed if total is None else total + placed
-        return crop(total, self.begin, sizes)
+        return self.fit(total, sizes)
+
+    def fit(self, x: Array, sizes: Shape) -> Array:
+        """The map of `sizes` in `x`, which starts in its padding and ends with the last window."""
+        ends = zip(sizes, self.begin, self.end, x.shape[2:], strict=True)
+        rest = tuple(_beyond(n + b, e, m) for n, b, e, m in ends)
+        return crop(pad(x, (0,) * len(rest), rest), self.begin, sizes)
+
+
+def _beyond(n: AnyDim, end: int, covered: AnyDim) -> AnyDim:
+    """How many elements of an axis no window covers; with the padding at its end where the size is free."""
+    rest = n - covered
+    return max(rest, 0) if isinstance(rest, int) else rest + end
 
 
 def _interleave(x: Array, stride: tuple[int, ...]) -> Array:
-    """`x` with stride - 1 zeros after each element."""
+    """`x` with stride - 1 zeros between its elements."""
     if set(stride) == {1}:
         return x
     lead, sizes = x.shape[:2], x.shape[2:]
     apart = x.reshape((*lead, *(size for n in sizes for size in (n, 1))))
     after = tuple(amount for s in stride for amount in (0, s - 1))
     wide = pad(apart, (0,) * len(after), after)
-    return wide.reshape((*lead, *(n * s for n, s in zip(sizes, stride, strict=True))))
+    wide = wide.reshape((*lead, *(n * s for n, s in zip(sizes, stride, strict=True))))
+    ends = tuple((n - 1) * s + 1 for n, s in zip(sizes, stride, strict=True))
+    return crop(wide, (0,) * len(ends), ends)
 
 
 def pad(x: Array, begin: Sequence[AnyDim], end: Sequence[AnyDim], value: float = 0.0) -> Array:
@@ -153,5 +185,10 @@ def by(sizes: Shape) -> str:
 
 
 def alike(values: tuple[Any, ...]) -> Any:
-    """The one value of a square pair, as PyTorch code writes it, else the pair."""
+    """The one value of a window alike on all axes, as PyTorch code writes it, else the tuple."""
     return values[0] if len(set(values)) == 1 else values
+
+
+def known(sizes: Shape) -> list[AnyDim] | None:
+    """Sizes as an ONNX attribute; left out where one is free, as the weight has them, too."""
+    return list(sizes) if all(isinstance(n, int) for n in sizes) else None
