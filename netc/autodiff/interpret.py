@@ -26,20 +26,13 @@ def interpret(
 
     watch: is told of each node, by its index, what it read and what it made.
     """
-    read = {value for node in flat.nodes for value in node.inputs} | set(flat.outputs)
-    given = [value for value in flat.inputs if value in read or value.hint in inputs]
+    values = bound(flat, inputs, weights)
+    given = [value for value in flat.inputs if value in values]
     sizes = free_sizes(given, inputs)
-    values = {value: widen(inputs[value.hint]) for value in given}
     last = {value: i for i, node in enumerate(flat.nodes) for value in node.operands}
     last |= dict.fromkeys(flat.outputs, len(flat.nodes))
-
-    def of(value: Value) -> Array:
-        if isinstance(value, Constant):
-            return _number(value)
-        return widen(weights[".".join(value.path)]) if isinstance(value, Param) else values[value]
-
     for i, node in enumerate(flat.nodes):
-        operands = tuple(of(v) for v in node.operands)
+        operands = tuple(values[v] for v in node.operands)
         made = with_sizes(node.op, sizes).forward(*operands)
         outputs = tuple(map(widen, made if isinstance(made, tuple | list) else (made,)))
         if watch is not None:
@@ -48,7 +41,19 @@ def interpret(
         for value in (*node.operands, *node.outputs):
             if last.get(value, i) <= i:
                 values.pop(value, None)
-    return tuple(of(v) for v in flat.outputs)
+    return tuple(values[v] for v in flat.outputs)
+
+
+def bound(flat: Flat, inputs: Mapping[str, Array], weights: Mapping[str, Array]) -> dict[Value, Array]:
+    """The values that `flat` starts from: its inputs, parameters and constants, floats in float64."""
+    read = {value for node in flat.nodes for value in node.operands} | set(flat.outputs)
+    values = {v: widen(inputs[v.hint]) for v in flat.inputs if v in read or v.hint in inputs}
+    for value in read:
+        if isinstance(value, Constant):
+            values[value] = _number(value)
+        elif isinstance(value, Param):
+            values[value] = widen(weights[".".join(value.path)])
+    return values
 
 
 def _number(constant: Constant) -> Array:

@@ -31,24 +31,27 @@ class Trial:
 
 def trials(net: Net, flat: Flat, seed: int = 0) -> tuple[Trial, ...]:
     """One trial a batch size. flat: the graph of all that is compared; it tells what inputs are used for."""
-    out = []
-    for batch in BATCHES:
-        sizes = chosen_sizes(net, batch)
-        generator = np.random.default_rng([seed, batch])
-        values = (*net.block.inputs, *net.targets)
-        drawn = {v.hint: _input(v, v in net.targets, flat, sizes, generator) for v in values}
-        out.append(Trial(sizes, drawn))
-    return tuple(out)
+    return tuple(drawn_trial(net, flat, chosen_sizes(net, batch), [seed, batch]) for batch in BATCHES)
 
 
-def chosen_sizes(net: Net, batch: int) -> dict[str, int]:
-    """Each free size as small as is sensible, no two alike, and within the net's constraints."""
+def drawn_trial(net: Net, flat: Flat, sizes: Mapping[str, int], seed: Sequence[int]) -> Trial:
+    """The trial at `sizes`."""
+    generator = np.random.default_rng(seed)
+    values = (*net.block.inputs, *net.targets)
+    return Trial(sizes, {v.hint: _input(v, v in net.targets, flat, sizes, generator) for v in values})
+
+
+def chosen_sizes(net: Net, batch: int, side: int = SIDE) -> dict[str, int]:
+    """Each free size as small as is sensible, no two alike, and within the net's constraints.
+
+    side: about what a size is that is not the batch's.
+    """
     bounds = {c.name: c for c in net.constraints}
     first = _batch_name(net)
     sizes: dict[str, int] = {}
     for name in sorted(net.free, key=lambda n: (n != first, n)):
         bound = bounds.get(name, Constraint(name))
-        count = batch if name == first else ceil(SIDE / bound.multiple) + batch - BATCHES[0]
+        count = batch if name == first else ceil(side / bound.multiple) + batch - BATCHES[0]
         count = max(count, ceil(bound.minimum / bound.multiple))
         while count * bound.multiple in sizes.values():
             count += 1

@@ -1,0 +1,89 @@
+"""Turns a graph and one point into the values near it: what one operand moved along a direction changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from netc.autodiff.interpret import bound, widen
+from netc.ir.module import Node, Value
+from netc.ops.contract import Op
+from netc.passes.locate import Located
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The first output there, and the place of a node that has left its smooth piece, if one has."""
+
+    number: Any
+    kink: str | None
+
+
+class Point:
+    """A graph without free sizes, computed at one point; all its values are held.
+
+    located: its first output is the number that matters.
+    """
+
+    def __init__(self, located: Located, given: Mapping[str, Array], weights: Mapping[str, Array]) -> None:
+        self.located = located
+        self.nodes: tuple[Node, ...] = located.flat.nodes
+        self.values: dict[Value, Array] = bound(located.flat, given, weights)
+        self.branches: list[Array | None] = []
+        for node in self.nodes:
+            operands = [self.values[v] for v in node.operands]
+            self.values.update(zip(node.outputs, _outputs(node.op, operands), strict=True))
+            self.branches.append(node.op.branch(*operands))
+
+    @property
+    def outputs(self) -> tuple[Array, ...]:
+        return tuple(self.values[v] for v in self.located.flat.outputs)
+
+    def after(self, value: Value) -> tuple[int, ...]:
+        """The nodes that depend on `value` and that the first output needs, in order."""
+        return tuple(self._after(value))
+
+    def _after(self, value: Value) -> Iterator[int]:
+        wanted = {self.located.flat.outputs[0]}
+        for node in reversed(self.nodes):
+            if any(v in wanted for v in node.outputs):
+                wanted.update(node.operands)
+        changed = {value}
+        for i, node in enumerate(self.nodes):
+            if any(v in changed for v in node.operands) and any(v in wanted for v in node.outputs):
+                changed.update(node.outputs)
+                yield i
+
+    def move(self, value: Value, to: Array, after: tuple[int, ...], watch: bool) -> Moved:
+        """The first output where `value` is `to`; watch: whether to look for nodes that leave their piece."""
+        values: dict[Value, Array] = {value: to}
+        kink: str | None = None
+        for i in after:
+            node = self.nodes[i]
+            operands = [values[v] if v in values else self.values[v] for v in node.operands]
+            if watch and kink is None and self._left(i, operands):
+                kink = self.located.place(i)
+            values.update(zip(node.outputs, _outputs(node.op, operands), strict=True))
+        first = self.located.flat.outputs[0]
+        return Moved(values.get(first, self.values[first])[()], kink)
+
+    def _left(self, index: int, operands: list[Array]) -> bool:
+        """Whether node `index` is on another smooth piece than at the point."""
+        return not same_piece(self.branches[index], self.nodes[index].op.branch(*operands))
+
+
+def same_piece(a: Array | None, b: Array | None) -> bool:
+    """Whether two points, by their branches, lie on one smooth piece of an op."""
+    return a is None or b is None or np.array_equal(a, b)
+
+
+def _outputs(op: Op, operands: list[Array]) -> tuple[Array, ...]:
+    with np.errstate(all="ignore"):
+        made = op.forward(*operands)
+    return tuple(map(widen, made if isinstance(made, tuple | list) else (made,)))

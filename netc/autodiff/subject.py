@@ -1,0 +1,86 @@
+"""Turns a net into what a gradient check looks at: a graph of one number, its sizes, and a point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from netc.autodiff.objective import objective
+from netc.autodiff.training import Mask, training
+from netc.autodiff.trial import chosen_sizes, drawn_trial, random_weights
+from netc.dims import substitute
+from netc.ir.module import Net, Value
+from netc.passes.fix import fix
+from netc.passes.initial import numbers, state
+from netc.passes.locate import Located
+
+Array: TypeAlias = npt.NDArray[Any]
+
+BATCH = 2
+SIDES = (16, 32, 64, 128, 256)  # what free sizes beside the batch's may be, about
+STATISTIC = 8  # values that a mean and a variance of training are taken over, at least
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A graph without free sizes whose first output is the number, and a point at which to look.
+
+    inputs, weights: in float64. fixed: the inputs that the check itself adds: masks, weights of outputs.
+    """
+
+    net: Net
+    located: Located
+    sizes: Mapping[str, int]
+    inputs: Mapping[str, Array]
+    weights: Mapping[str, Array]
+    fixed: tuple[Value, ...]
+
+
+def subject(net: Net, trains: bool = True, seed: int = 0) -> Subject:
+    """`net` in training (or in evaluation) at random weights and inputs, its free sizes as small as makes sense."""
+    made = objective(net)
+    sizes = _sizes(net, made.located, trains)
+    located = fix(made.located, sizes)
+    masks: tuple[Mask, ...] = ()
+    if trains:
+        mode = training(located, {})
+        located, masks = mode.located, mode.masks
+    rng = np.random.default_rng([seed, 2])
+    inputs = dict(drawn_trial(net, made.located.flat, sizes, [seed, BATCH]).inputs)
+    for mask in masks:
+        inputs[mask.value.hint] = (rng.random(numbers(mask.value.type.shape)) < mask.keep).astype(np.float64)
+    names = {w.hint for w in made.weights}
+    for value in located.flat.inputs:
+        if value.hint in names:
+            inputs[value.hint] = rng.standard_normal(numbers(value.type.shape))
+    fixed = tuple(v for v in located.flat.inputs if v.hint in names or any(v is m.value for m in masks))
+    return Subject(net, located, sizes, _wide(inputs), _wide(random_weights(state(net), seed)), fixed)
+
+
+def _wide(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    return {k: a.astype(np.float64) if a.dtype.kind == "f" else a for k, a in arrays.items()}
+
+
+def _sizes(net: Net, located: Located, trains: bool) -> dict[str, int]:
+    """The smallest sizes at which each statistic of training is one of enough values."""
+    for side in SIDES:
+        sizes = chosen_sizes(net, BATCH, side)
+        if not trains or all(n >= STATISTIC for n in _statistics(located, sizes)):
+            break
+    return sizes
+
+
+def _statistics(located: Located, sizes: Mapping[str, int]) -> list[int]:
+    """Over how many values each layer that trains otherwise takes its statistics."""
+    out = []
+    for node in located.flat.nodes:
+        buffers = [p for p in node.params if not p.trainable]
+        if node.op.trains and buffers:
+            elements = prod(numbers(tuple(substitute(d, sizes) for d in node.inputs[0].type.shape)))
+            out.append(elements // prod(numbers(buffers[0].type.shape)))
+    return out
