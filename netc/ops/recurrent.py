@@ -203,7 +203,7 @@ class Recurrent(Op):
         """The gradient of weight_hh; a state that starts as zeros adds nothing to it."""
         held = [(d, s[0]) for d, s in zip(onto, tape.before, strict=True) if not isinstance(s[0], float)]
         if not held:
-            return tape.weights.hh * 0.0
+            return function("full_like", tape.weights.hh, fill_value=0.0)
         ds, hs = (function("stack", *each, axis=0) for each in zip(*held, strict=True))
         return _product(ds, hs)
 
