@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +108,8 @@ def gradient_graph(net: Net, *names: str) -> Flat:
     made = objective(net)
     flat = made.located.flat
     found = {v.hint: v for v in flat.inputs} | {".".join(path): p for path, p in flat.params.items()}
-    return reverse(made.located, flat.outputs, [found[name] for name in names], minimums(net)).flat
+    back = reverse(made.located, flat.outputs[:1], [found[name] for name in names], minimums(net)).flat
+    return replace(back, outputs=(flat.outputs[0], *back.outputs[-len(names) :]))
 
 
 def test_a_perceptron_of_4_5_5_3_units_has_73_parameters(tmp_path: Path) -> None:
