@@ -173,7 +173,9 @@ def _call_op(
     made = bind_op(frame, layer.kind, rest, keywords, node, len(positional) - len(rest))
     if operands is None:
         return made
-    if made.kind.operands[0].startswith("*") or len(operands) == len(made.kind.operands):
+    names = made.kind.operands
+    required = sum(not name.endswith("?") for name in names)
+    if names[0].startswith("*") or required <= len(operands) <= len(names):
         return apply_layer(frame, made, tuple(operands), node.span)
     return OpLayer(made.kind, made.op, tuple(operands), made.places, node.span)
 
