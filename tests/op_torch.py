@@ -103,10 +103,10 @@ def vjp(case: Case, gs: list) -> list:
 
 
 def gradient_case(op_class, sample):
-    """A case, a gradient for each of its outputs, and the gradients that the rule gives."""
+    """A case, a gradient for each of its outputs (None for whole numbers), and the gradients that the rule gives."""
     case = case_of(op_class, sample)
     rng = np.random.default_rng(7)
-    gs = [np.asarray(rng.normal(size=np.shape(y))) for y in case.result()]
+    gs = [np.asarray(rng.normal(size=np.shape(y))) if y.dtype.kind == "f" else None for y in case.result()]
     found = vjp(case, gs)
     assert len(found) == len(case.arrays), f"{len(found)} gradients for {len(case.arrays)} operands"
     return case, gs, found
@@ -114,7 +114,7 @@ def gradient_case(op_class, sample):
 
 def has_gradient(op_class, sample) -> bool:
     case = case_of(op_class, sample)
-    return op_class.differentiable and all(np.asarray(y).dtype.kind == "f" for y in case.result())
+    return op_class.differentiable and any(np.asarray(y).dtype.kind == "f" for y in case.result())
 
 
 def check_gradient(op_class, sample):
@@ -123,7 +123,8 @@ def check_gradient(op_class, sample):
     case, gs, found = gradient_case(op_class, sample)
     values = tensors(case, grad=True)
     ys = torch_result(case, values)
-    total = sum((y.double() * torch.tensor(g)).sum() for y, g in zip(ys, gs, strict=True))
+    pairs = [(y, g) for y, g in zip(ys, gs, strict=True) if g is not None]
+    total = sum((y.double() * torch.tensor(g)).sum() for y, g in pairs)
     if total.requires_grad:
         total.backward()
     for name, x, d in zip(values, case.arrays, found, strict=True):
@@ -154,6 +155,6 @@ def slope(case: Case, gs, i, direction, step=1e-5):
         arrays[i] = arrays[i] + by * direction
         with np.errstate(all="ignore"):
             ys = several(case.op.forward(*arrays))
-        return sum((np.asarray(y) * g).sum() for y, g in zip(ys, gs, strict=True))
+        return sum((np.asarray(y) * g).sum() for y, g in zip(ys, gs, strict=True) if g is not None)
 
     return (value(step) - value(-step)) / (2 * step)
