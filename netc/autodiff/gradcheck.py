@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod, sqrt
 from typing import TypeAlias
@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from netc.autodiff.differentiable import differentiable
 from netc.autodiff.interpret import interpret
 from netc.autodiff.moving import Point
 from netc.autodiff.reverse import reverse
@@ -17,7 +18,6 @@ from netc.autodiff.rules import BrokenRule, broken_rules
 from netc.autodiff.stencil import Slope, complex_slope, difference_slope
 from netc.autodiff.subject import Subject
 from netc.ir.module import Node, Param, Value
-from netc.ops.contract import FLOATS
 from netc.passes.initial import numbers
 
 Array: TypeAlias = npt.NDArray[np.float64]
@@ -96,15 +96,6 @@ def gradcheck(
     if all(row.error <= tolerance for row in rows):
         return report
     return Report(subject.net.name, subject.sizes, tolerance, tuple(rows), broken_rules(subject, tolerance))
-
-
-def differentiable(subject: Subject) -> Iterator[Value]:
-    """The trainable parameters and the float inputs of the graph, but masks and weights of the check itself."""
-    yield from (p for p in subject.located.flat.params.values() if p.trainable)
-    read = {v for node in subject.located.flat.nodes for v in node.operands}
-    for value in subject.located.flat.inputs:
-        if value.type.dtype in FLOATS and value in read and value not in subject.fixed:
-            yield value
 
 
 def affordable(subject: Subject, count: int) -> int:

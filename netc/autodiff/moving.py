@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -19,17 +19,19 @@ Array: TypeAlias = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Moved:
-    """The first output there, and the place of a node that has left its smooth piece, if one has."""
+    """The outputs there, and the place of a node that has left its smooth piece, if one has."""
 
-    number: Any
+    outputs: tuple[Array, ...]
     kink: str | None
+
+    @property
+    def number(self) -> Any:
+        """The first output, which is a scalar."""
+        return self.outputs[0][()]
 
 
 class Point:
-    """A graph without free sizes, computed at one point; all its values are held.
-
-    located: its first output is the number that matters.
-    """
+    """A graph without free sizes, computed at one point; all its values are held."""
 
     def __init__(self, located: Located, given: Mapping[str, Array], weights: Mapping[str, Array]) -> None:
         self.located = located
@@ -46,22 +48,16 @@ class Point:
         return tuple(self.values[v] for v in self.located.flat.outputs)
 
     def after(self, value: Value) -> tuple[int, ...]:
-        """The nodes that depend on `value` and that the first output needs, in order."""
-        return tuple(self._after(value))
-
-    def _after(self, value: Value) -> Iterator[int]:
-        wanted = {self.located.flat.outputs[0]}
-        for node in reversed(self.nodes):
-            if any(v in wanted for v in node.outputs):
-                wanted.update(node.operands)
-        changed = {value}
+        """The nodes that depend on `value`, in order."""
+        changed, found = {value}, []
         for i, node in enumerate(self.nodes):
-            if any(v in changed for v in node.operands) and any(v in wanted for v in node.outputs):
+            if any(v in changed for v in node.operands):
                 changed.update(node.outputs)
-                yield i
+                found.append(i)
+        return tuple(found)
 
     def move(self, value: Value, to: Array, after: tuple[int, ...], watch: bool) -> Moved:
-        """The first output where `value` is `to`; watch: whether to look for nodes that leave their piece."""
+        """The outputs where `value` is `to`; watch: whether to look for nodes that leave their piece."""
         values: dict[Value, Array] = {value: to}
         kink: str | None = None
         for i in after:
@@ -70,8 +66,8 @@ class Point:
             if watch and kink is None and self._left(i, operands):
                 kink = self.located.place(i)
             values.update(zip(node.outputs, _outputs(node.op, operands), strict=True))
-        first = self.located.flat.outputs[0]
-        return Moved(values.get(first, self.values[first])[()], kink)
+        outputs = self.located.flat.outputs
+        return Moved(tuple(values[v] if v in values else self.values[v] for v in outputs), kink)
 
     def _left(self, index: int, operands: list[Array]) -> bool:
         """Whether node `index` is on another smooth piece than at the point."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 from netc.autodiff.reverse import pruned
 from netc.autodiff.tape import Tape
+from netc.diagnostics import Refused
+from netc.diagnostics.wording_gradient import no_objective
 from netc.dims import Prover, proving
 from netc.ir.module import Net, Value
 from netc.ops.contract import FLOATS
@@ -15,7 +17,7 @@ from netc.passes.locate import Located, locate
 
 @dataclass(frozen=True)
 class Objective:
-    """located: its first output is the number. weights: the inputs by which outputs are weighed, if any."""
+    """located: its first output is the number, the rest is what it is made of. weights: the inputs by which outputs are weighed, if any."""
 
     located: Located
     weights: tuple[Value, ...]
@@ -26,22 +28,27 @@ def minimums(net: Net) -> Mapping[str, int]:
     return {c.name: c.minimum for c in net.constraints}
 
 
-def objective(net: Net) -> Objective:
-    """The sum of the losses; for a net without any, of all elements of its outputs, each times a weight."""
-    outputs = net.losses or tuple(v for v in net.block.outputs if v.type.dtype in FLOATS)
-    located = locate(net, outputs)
+def objective(net: Net, weighed: bool = False) -> Objective:
+    """The sum of the losses; for a net without any, of all elements of its outputs.
+
+    weighed: the sum of all elements of the outputs and the losses, each times a weight.
+    """
+    outputs = tuple(v for v in net.block.outputs if v.type.dtype in FLOATS)
+    if not outputs and not net.losses:
+        raise Refused(no_objective(net.block.span, net.name))
+    located = locate(net, (*outputs, *net.losses) if weighed else net.losses or outputs)
     values = located.flat.outputs
-    weights = (
-        () if net.losses else tuple(Value(f"weight of {v.hint or i}", v.type) for i, v in enumerate(values))
-    )
+    names = [f"weight {i + 1} of {v.hint or 'output'}" for i, v in enumerate(values)] if weighed else []
+    weights = tuple(Value(name, v.type) for name, v in zip(names, values, strict=False))
     tape = Tape(list(located.flat.nodes), list(located.scopes))
     tape.at(("objective",), net.block.span)
     with proving(Prover(minimums=minimums(net))):
         terms = tape.wrap(values)
         if weights:
-            terms = [(y * w).sum() for y, w in zip(terms, tape.wrap(weights), strict=True)]
+            terms = [y * w for y, w in zip(terms, tape.wrap(weights), strict=True)]
+        terms = [term.sum() if term.shape else term for term in terms]
         total = terms[0]
         for term in terms[1:]:
             total = total + term
     given = Located(replace(located.flat, inputs=(*located.flat.inputs, *weights)), located.scopes)
-    return Objective(pruned(given, tape, [total.value]), weights)
+    return Objective(pruned(given, tape, [total.value, *values]), weights)

@@ -41,9 +41,12 @@ class Subject:
     fixed: tuple[Value, ...]
 
 
-def subject(net: Net, trains: bool = True, seed: int = 0) -> Subject:
-    """`net` in training (or in evaluation) at random weights and inputs, its free sizes as small as makes sense."""
-    made = objective(net)
+def subject(net: Net, trains: bool = True, seed: int = 0, weighed: bool = False) -> Subject:
+    """`net` in training (or in evaluation) at random weights and inputs, its free sizes as small as makes sense.
+
+    weighed: the number is one of all outputs and losses, each element times a weight, as it is without a loss.
+    """
+    made = objective(net, weighed or not net.losses)
     sizes = _sizes(net, made.located, trains)
     located = fix(made.located, sizes)
     masks: tuple[Mask, ...] = ()

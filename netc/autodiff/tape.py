@@ -72,8 +72,8 @@ class Tape:
             array = array.astype(dtype)
         if array.shape:
             return Constant("", Type(str(array.dtype), array.shape), array)
-        key = (dtype, repr(number))
-        return self.constants.setdefault(key, Constant(str(number), Type(dtype, ()), array.item()))
+        plain = number if isinstance(number, bool | int | float) else array.item()
+        return self.constants.setdefault((dtype, repr(plain)), Constant(str(plain), Type(dtype, ()), plain))
 
     def _values(self, operands: Sequence[Any]) -> tuple[Value, ...]:
         traced = [o for o in operands if isinstance(o, Traced)]
@@ -120,7 +120,7 @@ class Traced:
         return self.tape.apply(op, operands)
 
     def reshape(self, shape: Shape) -> Traced:
-        return self._apply("reshape", sizes=tuple(shape))
+        return self if tuple(shape) == self.shape else self._apply("reshape", sizes=tuple(shape))
 
     def transpose(self, axes: Sequence[int]) -> Traced:
         return self._apply("permute", dims=tuple(axes))
@@ -156,10 +156,10 @@ class Traced:
         return self._operator("-", other, self)
 
     def __mul__(self, other: Array) -> Traced:
-        return self._operator("*", self, other)
+        return self if _is_one(other) else self._operator("*", self, other)
 
     def __rmul__(self, other: Array) -> Traced:
-        return self._operator("*", other, self)
+        return self if _is_one(other) else self._operator("*", other, self)
 
     def __truediv__(self, other: Array) -> Traced:
         return self._operator("/", self, other)
@@ -198,6 +198,14 @@ class Traced:
     def _operator(self, symbol: str, *operands: Any, **attributes: Any) -> Traced:
         made: Traced = self.tape.apply(OPERATORS[symbol](**attributes), operands)
         return made
+
+
+def _is_one(x: Any) -> bool:
+    """Whether x is the number 1, as the gradient is that a sweep starts from."""
+    held = x.value if isinstance(x, Traced) else x
+    return (
+        held.number == 1 if isinstance(held, Constant) and not held.type.shape else type(x) is int and x == 1
+    )
 
 
 def _axes(axis: Any) -> tuple[int, ...] | None:

@@ -1,4 +1,4 @@
-"""Turns what goes wrong with gradients into diagnostics: the wording of E1001 to E1009."""
+"""Turns what goes wrong with gradients into diagnostics: the wording of E1001 to E1005."""
 
 from collections.abc import Sequence
 
@@ -15,20 +15,40 @@ def unproved(span: Span, place: str, op: str, why: str) -> Diagnostic:
     )
 
 
-def no_objective(path: str, net: str) -> Diagnostic:
+def no_objective(span: Span, net: str) -> Diagnostic:
     return Diagnostic(
         "E1002",
-        f"{path}: `{net}` has no loss, so there is nothing to take the gradient of",
+        f"`{net}` has neither a loss nor an output of floats, so there is nothing to take the gradient of",
+        span,
         help="add a `loss` to the net",
     )
 
 
-def no_float(span: Span, op: str, place: str) -> Diagnostic:
-    return Diagnostic("E1003", f"`{place}` has no gradient: `{op}` cannot be differentiated", span)
-
-
-def not_given(path: str, net: str, missing: Sequence[str]) -> Diagnostic:
-    names = ", ".join(missing)
+def too_large_for_jacobian(span: Span, net: str, elements: int, limit: int) -> Diagnostic:
     return Diagnostic(
-        "E1004", f"{path}: `{net}` needs values for {names}", help="give them with --at name=value"
+        "E1003",
+        f"the Jacobians of `{net}` have {elements:,} elements; --full compares at most {limit:,}",
+        span,
+        help="leave out --full, or make the net smaller with --set",
+    )
+
+
+def not_given(
+    path: str, net: str, missing: Sequence[str], unknown: Sequence[str], known: Sequence[str]
+) -> Diagnostic:
+    parts = [f"needs a value for {', '.join(f'`{m}`' for m in missing)}"] if missing else []
+    parts += [f"has no input or parameter {', '.join(f'`{u}`' for u in unknown)}"] if unknown else []
+    shown = [*known[:12], *(["..."] if len(known) > 12 else [])]
+    return Diagnostic(
+        "E1004",
+        f"{path}: `{net}` {' and '.join(parts)}",
+        help=f"give values with --at name=value; it has {', '.join(shown)}",
+    )
+
+
+def bad_value(text: str, why: str = "") -> Diagnostic:
+    return Diagnostic(
+        "E1005",
+        f"--at {text}: {why or 'this is not a name, = and a number or a list of numbers'}",
+        help="such as --at 'x=-2,y=[1, 2]'",
     )

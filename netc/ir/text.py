@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 
 from netc.ir.module import Block, Call, Constant, Net, Node, Param, Step, Value, blocks
@@ -14,6 +14,25 @@ def text(net: Net) -> str:
     names = _names(every)
     parts = ["\n".join(_block(b, names, net if b is net.block else None)) for b in every]
     return "\n\n".join(parts) + "\n"
+
+
+def graph_text(
+    inputs: Sequence[Value],
+    nodes: Sequence[Node],
+    places: Sequence[str],
+    outputs: Sequence[tuple[str, Value]],
+) -> str:
+    """A flat graph, with a heading wherever the place of the nodes changes; `outputs` with their names."""
+    made = [*inputs, *(v for node in nodes for v in node.outputs)]
+    values = {v: f"%{i}{'.' + v.hint if v.hint else ''}" for i, v in enumerate(made)}
+    lines = [f"input {values[v]}: {v.type}" for v in inputs]
+    before = None
+    for node, place in zip(nodes, places, strict=True):
+        lines += ["", f"# {place}"] if place != before else []
+        before = place
+        lines.append(_step(node, values, {}))
+    lines += ["", *(f"output {name}: {v.type} = {_reference(v, values)}" for name, v in outputs)]
+    return "\n".join(lines) + "\n"
 
 
 def _names(every: list[Block]) -> Mapping[Block, str]:
@@ -62,14 +81,15 @@ def _reference(value: Value, values: Mapping[Value, str]) -> str:
     if isinstance(value, Param):
         return "@" + ".".join(value.path)
     if isinstance(value, Constant):
-        return str(value.number)
+        return str(value.number) if not value.type.shape else f"constant {value.type}"
     return values[value]
 
 
 def _step(step: Step, values: Mapping[Value, str], names: Mapping[Block, str]) -> str:
     outputs = ", ".join(values[v] for v in step.outputs)
     types = ", ".join(str(v.type) for v in step.outputs)
-    inputs = ", ".join(_reference(v, values) for v in step.inputs)
+    read = (*step.inputs, *step.given) if isinstance(step, Node) else step.inputs
+    inputs = ", ".join(_reference(v, values) for v in read)
     path = f" @{'.'.join(step.path)}" if step.path else ""
     if isinstance(step, Call):
         sizes = ", ".join(f"{k}={d}" for k, d in step.sizes.items() if "." not in k)

@@ -1,0 +1,171 @@
+"""netc gradcheck: gradients against slopes measured in float64."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from netc.cli import options
+from netc.diagnostics import Refused
+
+if TYPE_CHECKING:
+    from netc.autodiff.gradcheck import Report, Row
+    from netc.ir.module import Net
+    from netc.passes.load import Program
+
+FREED = {4: ("H", "W"), 3: ("L",)}  # axes of inputs that a spec may fix larger than a check needs, by rank
+
+
+@click.command("gradcheck")
+@options.spec
+@options.net
+@options.settings
+@click.option("--eval", "evaluation", is_flag=True, help="Check evaluation: running statistics, no dropout.")
+@click.option("--full", is_flag=True, help="Compare whole Jacobians of all outputs and losses: small nets.")
+@click.option(
+    "--order", type=click.IntRange(1, 2), default=1, show_default=True, help="2: the gradient's own gradient."
+)
+@click.option(
+    "--directions", type=click.IntRange(1), help="For each parameter; up to 20 by the net's cost if unset."
+)
+@click.option(
+    "--tolerance", type=float, default=1e-6, show_default=True, help="The largest relative error allowed."
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the point and directions."
+)
+@options.form
+def command(
+    spec: str,
+    net_name: str | None,
+    sets: tuple[str, ...],
+    evaluation: bool,
+    full: bool,
+    order: int,
+    directions: int | None,
+    tolerance: float,
+    seed: int,
+    format: str,
+) -> None:
+    """Check the gradient graph of each net (or the one that --net names) against slopes, in numpy float64.
+
+    For each parameter and input, slopes along random directions are measured by 5-point differences at three
+    step sizes, or by a complex step where every op on the way allows it. Directions that meet a kink (of relu,
+    max, ...) at every step size are skipped and the kink is named; more than 5 % of them is a failure. Free and
+    fixable image sizes are shrunk. The loss is the sum of the losses, in training; without one, outputs are
+    weighed at random. Exits with 1 on a failure, naming the ops whose gradient rule is at fault.
+
+    \b
+    netc gradcheck specs/digits.net
+    netc gradcheck specs/resnet.net --net ResNet18 --tolerance 1e-5
+    netc gradcheck small.net --full
+    """
+    from netc.passes.load import complete
+
+    if full and order == 2:
+        raise click.UsageError("--full is of order 1.")
+    program = options.read_program(spec)
+    settings = options.settings_of_net(sets)
+    names = [net_name] if net_name else complete(program) or [options.chosen(program, None)]
+    reports = []
+    for name in names:
+        net = shrinkable(program, options.chosen(program, name), settings)
+        report = _checked(net, not evaluation, full, order, directions, tolerance, seed, format == "text")
+        reports.append(report)
+    if format == "json":
+        click.echo(json.dumps([_plain(r) for r in reports], indent=2))
+    sys.exit(0 if all(r.passed for r in reports) else 1)
+
+
+def shrinkable(program: Program, name: str, settings: dict[str, Any]) -> Net:
+    """The net with the image sizes free that its spec fixes, as far as its shapes allow."""
+    net = options.elaborated(program, name, dict(settings))
+    axes = {axis for v in net.block.inputs for axis in FREED.get(len(v.type.shape), ())} - set(net.free)
+    try:
+        return options.elaborated(program, name, dict(settings), ",".join(sorted(axes))) if axes else net
+    except Refused:
+        return net
+
+
+def _checked(
+    net: Net,
+    trains: bool,
+    full: bool,
+    order: int,
+    directions: int | None,
+    tolerance: float,
+    seed: int,
+    shown: bool,
+) -> Report:
+    from netc.autodiff.gradcheck import gradcheck
+    from netc.autodiff.jacobian import jacobians
+    from netc.autodiff.second import second_order
+    from netc.autodiff.subject import subject
+
+    chosen = subject(net, trains, seed, weighed=full)
+    if shown:
+        sizes = ", ".join(f"{k}={v}" for k, v in chosen.sizes.items())
+        what = "second order, " if order == 2 else ""
+        click.echo(
+            f"{net.name} in {'training' if trains else 'evaluation'}, {what}at {sizes or 'its fixed sizes'}"
+        )
+        click.echo(f"  {'':36}  {'shape':18}  {'checked by':20}  relative error")
+
+    def told(row: Row) -> None:
+        if shown:
+            click.echo(_line(row, tolerance))
+
+    if full:
+        report = jacobians(chosen, tolerance, told)
+    else:
+        report = gradcheck(
+            second_order(chosen, seed) if order == 2 else chosen, tolerance, directions, seed, told
+        )
+    if shown:
+        click.echo("\n".join(_verdict(report)))
+    return report
+
+
+def _line(row: Row, tolerance: float) -> str:
+    shape = f"[{', '.join(map(str, row.shape))}]"
+    mark = "  <- too large" if not row.error <= tolerance else ""
+    mark += "  <- too many kinks" if row.too_many_kinks else ""
+    skipped = (
+        f", {row.skipped} of {row.directions} skipped at kinks of {_listed(row.kinks)}" if row.skipped else ""
+    )
+    unit = {"Jacobian": "elements"}.get(row.method, "directions" if row.directions > 1 else "direction")
+    by = f"{row.directions} {unit}" + (", complex" if row.method == "complex step" else "")
+    return f"  {row.name:36}  {shape:18}  {by:20}  {row.error:.1e}{skipped}{mark}"
+
+
+def _listed(places: Sequence[str]) -> str:
+    return ", ".join(places[:3]) + (", ..." if len(places) > 3 else "")
+
+
+def _verdict(report: Report) -> list[str]:
+    if report.passed:
+        return [f"  passed: at most {report.worst:.1e} (allowed {report.tolerance:g})"]
+    lines = [f"  FAILED: {report.worst:.1e} (allowed {report.tolerance:g})"]
+    for rule in report.blamed:
+        lines.append(
+            f"  the gradient rule of `{rule.op}` is at fault: for {rule.operand} at `{rule.place}` "
+            f"it is off by {rule.error:.1e}"
+        )
+    if not report.blamed and any(not row.error <= report.tolerance for row in report.rows):
+        lines.append("  each rule is right by itself: it is how gradients are put together that is at fault")
+    return lines
+
+
+def _plain(report: Report) -> dict[str, Any]:
+    return {
+        "net": report.net,
+        "passed": report.passed,
+        "tolerance": report.tolerance,
+        "sizes": dict(report.sizes),
+        "rows": [{**vars(row), "shape": list(row.shape), "kinks": list(row.kinks)} for row in report.rows],
+        "rules_at_fault": [dict(vars(rule)) for rule in report.blamed],
+    }
