@@ -11,7 +11,10 @@ from netc.ir.module import Net
 
 
 def describe(
-    net: Net, preprocess: Mapping[str, Any] | None = None, classes: Sequence[str] | None = None
+    net: Net,
+    preprocess: Mapping[str, Any] | None = None,
+    classes: Sequence[str] | None = None,
+    training: Mapping[str, Any] | None = None,
 ) -> str:
     """JSON for the one key "netc" of a file's metadata: several keys come out in random order elsewhere."""
     facts: dict[str, Any] = {
@@ -23,4 +26,6 @@ def describe(
         facts["preprocess"] = dict(preprocess)
     if classes is not None:
         facts["classes"] = list(classes)
+    if training is not None:
+        facts["training"] = dict(training)
     return json.dumps(facts, separators=(",", ":"))

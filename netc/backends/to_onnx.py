@@ -44,13 +44,29 @@ def to_onnx(
     classes: Sequence[str] | None = None,
 ) -> OnnxModel:
     """The model that gives the outputs of `net`; `preprocess` and `classes` go to its metadata."""
+    located = locate(net)
+    outputs = [(value.hint or "output", value) for value in located.flat.outputs]
+    return emit(net, located, net.block.inputs, outputs, opset, describe(net, preprocess, classes))
+
+
+def emit(
+    net: Net,
+    located: Located,
+    inputs: Sequence[Value],
+    outputs: Sequence[tuple[str, Value]],
+    opset: int,
+    description: str,
+) -> OnnxModel:
+    """A graph made from `net` as a model. inputs: named by their hints; parameters among them are not stored.
+
+    outputs: with the names wanted for them. description: what its metadata says.
+    """
     if opset not in IR_VERSIONS:
         raise Refused(unsupported_opset(opset, min(IR_VERSIONS), max(IR_VERSIONS)))
-    located = locate(net)
-    emitter = _Emitter(net, opset, located)
+    emitter = _Emitter(net, opset, located, inputs, outputs)
     with proving(Prover(minimums={c.name: c.minimum for c in net.constraints})):
         made = tuple(emitter.node(i) for i in range(len(located.flat.nodes)))
-    proto = _envelope(opset, describe(net, preprocess, classes))
+    proto = _envelope(opset, description)
     proto.graph.CopyFrom(emitter.finish())
     return OnnxModel(proto, emitter.parameters(), located, made)
 
@@ -67,22 +83,23 @@ def _envelope(opset: int, description: str) -> Any:
 
 @dataclass(eq=False)
 class _Emitter:
-    """A net being emitted: the names of its values, and the names that its outputs must have."""
+    """A graph being emitted: the names of its values, and the names that its outputs must have."""
 
     net: Net
     opset: int
     located: Located
+    inputs: Sequence[Value]
+    results: Sequence[tuple[str, Value]]
     names: dict[Value, str] = field(default_factory=dict)
     wanted: dict[Value, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         flat = self.located.flat
-        self.inputs = self.net.block.inputs
-        self.names |= {value: value.hint for value in self.inputs}
         self.names |= {param: ".".join(path) for path, param in flat.params.items()}
+        self.names |= {value: value.hint for value in self.inputs if not isinstance(value, Param)}
         taken = Names(self.names.values())
-        self.outputs = [taken.free(value.hint or "output") for value in flat.outputs]
-        for value, name in zip(flat.outputs, self.outputs, strict=True):
+        self.outputs = [taken.free(name) for name, _ in self.results]
+        for (_, value), name in zip(self.results, self.outputs, strict=True):
             self.wanted.setdefault(value, name)
         self.builder = GraphBuilder(self.opset, self.inputs, [*self.names.values(), *self.outputs])
 
@@ -113,23 +130,24 @@ class _Emitter:
 
     def finish(self) -> Any:
         """The GraphProto, with its inputs and outputs."""
-        for value, name in zip(self.located.flat.outputs, self.outputs, strict=True):
+        for (_, value), name in zip(self.results, self.outputs, strict=True):
             if (made := str(self.operand(value))) != name:
                 self.builder.enter(name, "Identity", [made], [name], {})
         graph = self.builder.graph
         graph.name = self.net.name
         graph.doc_string = self.net.block.doc or ""
         for value in self.inputs:
-            describe_value(graph.input.add(), value.hint, value.type.dtype, value.type.shape)
-        for value, name in zip(self.located.flat.outputs, self.outputs, strict=True):
+            describe_value(graph.input.add(), self.names[value], value.type.dtype, value.type.shape)
+        for (_, value), name in zip(self.results, self.outputs, strict=True):
             describe_value(graph.output.add(), name, value.type.dtype, value.type.shape)
         return graph
 
     def parameters(self) -> dict[str, Param]:
-        """The parameters that some node reads."""
+        """The parameters that some node reads, and that are no inputs."""
+        given = set(self.inputs)
         read = {name for node in self.builder.graph.node for name in node.input}
         named = {".".join(path): param for path, param in self.located.flat.params.items()}
-        return {name: param for name, param in named.items() if name in read}
+        return {name: param for name, param in named.items() if name in read and param not in given}
 
 
 def with_outputs(model: OnnxModel, count: int | None = None) -> OnnxModel:

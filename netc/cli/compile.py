@@ -15,9 +15,11 @@ from netc.cli.report import say
 from netc.diagnostics import Refused
 from netc.diagnostics.wording_weights import cannot_write, no_memory, no_room, not_ours
 from netc.ir.module import Net
+from netc.passes.recipe_tree import recipe_of
 
 if TYPE_CHECKING:
     from netc.passes.initial import State
+    from netc.passes.recipe import Chosen
 
 
 @click.command("compile")
@@ -25,10 +27,10 @@ if TYPE_CHECKING:
 @options.net
 @click.option(
     "--target",
-    type=click.Choice(["torch", "onnx", "all"]),
+    type=click.Choice(["torch", "onnx", "onnx-train", "all"]),
     default="all",
     show_default=True,
-    help="What to write.",
+    help="What to write; all: torch and onnx.",
 )
 @click.option("-o", "--output", metavar="DIR", default=".", show_default=True, help="The folder to write to.")
 @options.settings
@@ -70,14 +72,23 @@ def command(
     drawn from the spec's distributions by --seed. Sizes that the spec leaves free, such as the batch,
     stay free in the ONNX file; --dynamic frees others where that can be proved to work.
 
+    --target onnx-train writes name.train.onnx, one step of training by the recipe's optimizer for onnxruntime:
+    inputs, targets, masks of dropout (1 to keep, 0 to drop), lr, weights and optimizer state in; the loss, the
+    metrics and the new weights and state, each named NAME.next, out. Its metadata tells what is what.
+
     The same input gives the same bytes. Files that netc did not write are not overwritten without --force.
 
     \b
     netc compile specs/resnet.net --net ResNet50 -o out
     netc compile specs/resnet.net --net ResNet50 --target onnx --weights resnet50.safetensors --dynamic H,W
     """
-    _, net = options.read_net(spec, net_name, sets, dynamic)
-    written = write_net(net, Path(output), target, opset, weights, seed, force)
+    program = options.read_program(spec)
+    settings, overrides = options.given_settings(sets)
+    if overrides and target != "onnx-train":
+        options.settings_of_net(sets)
+    net = options.elaborated(program, options.chosen(program, net_name), settings, dynamic)
+    optimizer = recipe_of(program.train, overrides).optimizer if target == "onnx-train" else None
+    written = write_net(net, Path(output), target, opset, weights, seed, force, optimizer)
     for path in written:
         say(f"wrote {path} ({path.stat().st_size:,} bytes)")
     for constraint in net.constraints:
@@ -100,9 +111,16 @@ def _check_room(table: State, folder: Path, files: int) -> None:
 
 
 def write_net(
-    net: Net, folder: Path, target: str, opset: int, weights: Path | None, seed: int, force: bool
+    net: Net,
+    folder: Path,
+    target: str,
+    opset: int,
+    weights: Path | None,
+    seed: int,
+    force: bool,
+    optimizer: Chosen | None = None,
 ) -> list[Path]:
-    """Writes the files of `target`; gives their paths."""
+    """Writes the files of `target`; gives their paths. optimizer: of a step of training."""
     from netc.backends.describe import describe
     from netc.backends.output import write_output, written_by_netc
     from netc.backends.weights import Drawn, opened_weights, write_safetensors
@@ -110,8 +128,13 @@ def write_net(
     from netc.passes.initial import state
 
     name = snake_case(net.name)
-    paths = {kind: folder / f"{name}.{kind}" for kind in ("py", "onnx", "safetensors")}
-    wanted = {"torch": ("py", "safetensors"), "onnx": ("onnx",), "all": ("py", "onnx", "safetensors")}[target]
+    paths = {kind: folder / f"{name}.{kind}" for kind in ("py", "onnx", "train.onnx", "safetensors")}
+    wanted = {
+        "torch": ("py", "safetensors"),
+        "onnx": ("onnx",),
+        "onnx-train": ("train.onnx", "safetensors"),
+        "all": ("py", "onnx", "safetensors"),
+    }[target]
     if strangers := [
         p for p in (paths[kind] for kind in wanted) if not force and p.exists() and not written_by_netc(p)
     ]:
@@ -119,13 +142,18 @@ def write_net(
     if folders := [p for p in (paths[kind] for kind in wanted) if p.is_dir()]:
         raise Refused(*(cannot_write(str(path), "it is a folder") for path in folders))
     table = state(net)
-    _check_room(table, folder, len(wanted) - ("py" in wanted))
+    _check_room(table, folder, sum(kind in ("onnx", "safetensors") for kind in wanted))
     with opened_weights(weights, table) if weights else nullcontext(Drawn(table, seed)) as source:
         if "onnx" in wanted:
             from netc.backends.onnx_file import write_onnx
             from netc.backends.to_onnx import to_onnx
 
             write_onnx(paths["onnx"], to_onnx(net, opset), source, force)
+        if optimizer is not None:
+            from netc.backends.onnx_file import write_onnx
+            from netc.backends.to_onnx_training import to_onnx_training
+
+            write_onnx(paths["train.onnx"], to_onnx_training(net, optimizer, opset), source, force)
         if "py" in wanted:
             from netc.backends.to_torch import to_torch
 

@@ -1,4 +1,4 @@
-"""Turns what goes wrong with gradients into diagnostics: the wording of E1001 to E1005."""
+"""Turns what goes wrong with gradients into diagnostics: the wording of E1001 to E1006."""
 
 from collections.abc import Sequence
 
@@ -51,4 +51,13 @@ def bad_value(text: str, why: str = "") -> Diagnostic:
         "E1005",
         f"--at {text}: {why or 'this is not a name, = and a number or a list of numbers'}",
         help="such as --at 'x=-2,y=[1, 2]'",
+    )
+
+
+def nothing_to_train(span: Span, net: str) -> Diagnostic:
+    return Diagnostic(
+        "E1006",
+        f"`{net}` has no loss, or none that reads a parameter, so there is no step of training to write",
+        span,
+        help="add a `target` and a `loss` to the net, or take another --target",
     )

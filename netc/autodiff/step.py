@@ -1,0 +1,117 @@
+"""Turns a net and an optimizer into the graph of one training step: weights and state in, loss and new ones out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from netc.autodiff.objective import minimums
+from netc.autodiff.reverse import pruned, reverse
+from netc.autodiff.tape import Tape, Traced
+from netc.autodiff.training import Training, training
+from netc.autodiff.update import OPTIMIZERS, state_of
+from netc.diagnostics import Refused
+from netc.diagnostics.wording_gradient import nothing_to_train
+from netc.dims import Prover, proving
+from netc.ir.module import Net, Param, Type, Value
+from netc.passes.locate import Located, locate
+from netc.passes.recipe import Chosen
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """inputs: the net's, its targets, the masks, lr, then what is carried from step to step.
+
+    carried: each input that the step replaces, with the name of the output that does. outputs: the loss, the
+    metrics, then those. masks: how likely an element of each is 1. zeros: the carried inputs that start at 0.
+    """
+
+    located: Located
+    inputs: tuple[Value, ...]
+    outputs: tuple[tuple[str, Value], ...]
+    carried: Mapping[str, str]
+    masks: Mapping[str, float]
+    zeros: tuple[str, ...]
+
+
+def training_step(net: Net, optimizer: Chosen) -> TrainingStep:
+    """One step of training by `optimizer`, whose learning rate is an input, as schedules change it."""
+    if not net.losses:
+        raise Refused(nothing_to_train(net.block.span, net.name))
+    least = minimums(net)
+    values = (*net.losses, *(v for _, v in net.metrics))
+    mode = training(locate(net, values), least)
+    weights = [p for p in mode.located.flat.params.values() if p.trainable]
+    if not weights:
+        raise Refused(nothing_to_train(net.block.span, net.name))
+    losses = mode.located.flat.outputs[: len(net.losses)]
+    backward = reverse(mode.located, losses, weights, least)
+    with proving(Prover(minimums=least)):
+        return _Step(net, optimizer, mode, backward, weights).made()
+
+
+class _Step:
+    """The parts of a step, put together."""
+
+    def __init__(
+        self, net: Net, optimizer: Chosen, mode: Training, backward: Located, weights: Sequence[Param]
+    ) -> None:
+        self.net, self.optimizer, self.mode, self.weights = net, optimizer, mode, weights
+        self.backward = backward
+        self.tape = Tape(list(backward.flat.nodes), list(backward.scopes))
+        self.tape.at(("loss",), net.block.span)
+        number = Type(weights[0].type.dtype, ())
+        self.lr, self.count = Value("lr", number), Value("step", number)
+        self.carried: list[tuple[Value, Value]] = []  # what is carried, and what it becomes
+        self.state: list[Value] = []
+
+    def made(self) -> TrainingStep:
+        outputs = self.backward.flat.outputs
+        losses, metrics = outputs[: len(self.net.losses)], outputs[len(self.net.losses) :]
+        total = self.tape.wrap(losses)
+        loss = total[0]
+        for more in total[1:]:
+            loss = loss + more
+        self._update(outputs[len(self.mode.located.flat.outputs) :])
+        first = len(outputs) - len(self.weights) - len(self.mode.buffers)
+        became = outputs[first : first + len(self.mode.buffers)]
+        self.carried += list(zip(self.mode.buffers.values(), became, strict=True))
+        named = [("loss", loss.value)]
+        named += [(f"metric.{name}", v) for (name, _), v in zip(self.net.metrics, metrics, strict=False)]
+        following = [(f"{_name(before)}.next", after) for before, after in self.carried]
+        return self._step([*named, *following])
+
+    def _update(self, gradients: Sequence[Value]) -> None:
+        """The next parameters and the optimizer's next state."""
+        kind, arguments = OPTIMIZERS[self.optimizer.name], self.optimizer.arguments
+        lr, step = self.tape.wrap([self.lr, self.count])
+        if kind.counts:
+            self.tape.at(("step",), self.net.block.span)
+            step = step + 1.0
+            self.state.append(self.count)
+            self.carried.append((self.count, step.value))
+        for weight, gradient in zip(self.weights, self.tape.wrap(gradients), strict=True):
+            self.tape.at((*weight.path, "update"), self.net.block.span)
+            held = {
+                name: Traced(Value(f"{_name(weight)}.{name}", weight.type), self.tape)
+                for name in state_of(self.optimizer.name, arguments)
+            }
+            p = Traced(weight, self.tape)
+            after, kept = kind.update(p, gradient, lr, step, held, arguments)
+            self.state += [v.value for v in held.values()]
+            self.carried.append((weight, after.value))
+            self.carried += [(held[name].value, value.value) for name, value in kept.items()]
+
+    def _step(self, outputs: list[tuple[str, Value]]) -> TrainingStep:
+        masks = {mask.value.hint: mask.keep for mask in self.mode.masks}
+        inputs = (*self.backward.flat.inputs, self.lr, *(before for before, _ in self.carried))
+        given = Located(replace(self.backward.flat, inputs=inputs), self.backward.scopes)
+        located = pruned(given, self.tape, [value for _, value in outputs])
+        carried = {_name(before): f"{_name(before)}.next" for before, _ in self.carried}
+        read = {v for node in located.flat.nodes for v in node.operands}
+        kept = tuple(v for v in inputs if v in read or _name(v) in carried)
+        return TrainingStep(located, kept, tuple(outputs), carried, masks, tuple(map(_name, self.state)))
+
+
+def _name(value: Value) -> str:
+    return ".".join(value.path) if isinstance(value, Param) else value.hint
