@@ -72,7 +72,7 @@ def reduce_node(graph: Graph, name: str, x: str, axes: tuple[int, ...], keepdims
     return graph.reduce(name, x, axes, keepdims) if axes else graph.node("Identity", x)
 
 
-def _wide(x: Array) -> Any:
+def wide(x: Array) -> Any:
     """The dtype of a sum or a product of x."""
     return "int64" if x.dtype.kind in "biu" else x.dtype
 
@@ -101,7 +101,7 @@ class Sum(Reduction):
         return x if x in FLOATS else "int64"
 
     def forward(self, x: Array) -> Array:
-        return np.sum(x, self.axis, dtype=_wide(x), keepdims=self.keepdims)
+        return np.sum(x, self.axis, dtype=wide(x), keepdims=self.keepdims)
 
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
         return (expand(self._spread(g, x), x.shape),)
@@ -192,7 +192,7 @@ class Prod(Reduction):
         return x if x in FLOATS else "int64"
 
     def forward(self, x: Array) -> Array:
-        return np.prod(x, self.axis, dtype=_wide(x), keepdims=self.keepdims)
+        return np.prod(x, self.axis, dtype=wide(x), keepdims=self.keepdims)
 
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
         zero = equal(x, 0.0)
