@@ -136,7 +136,7 @@ def raw_parameter(param: Param) -> Code:
     dtype = () if param.type.dtype == "float32" else (Keyword("dtype", Text(f"torch.{param.type.dtype}")),)
     fill = FILLS[param.init.kind]
     if fill == "full":
-        shape = call("", *sizes, *((",",) if len(sizes) == 1 else ()))
+        shape = Code(("(", sizes[0], ",)")) if len(sizes) == 1 else call("", *sizes)
         return call("nn.Parameter", call("torch.full", shape, Hole(param.init.a, "value"), *dtype))
     return call("nn.Parameter", call(f"torch.{fill}", *(sizes or ("()",)), *dtype))
 
