@@ -8,7 +8,7 @@ from spec_examples import Example, codes, examples, made
 from netc.backends.to_torch import to_torch
 from netc.deploy.verify import verify
 from netc.passes.initial import state
-from netc.passes.load import standard
+from netc.passes.standard import standard
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "docs" / "language.md", *sorted((ROOT / "tests" / "language").glob("*.md")))

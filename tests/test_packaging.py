@@ -15,7 +15,7 @@ import netc, netc.ops
 from netc.syntax import parse
 from netc.diagnostics import Source
 from netc.diagnostics.explain import codes
-from netc.passes.load import standard
+from netc.passes.standard import standard
 from netc.train.embedded import load_digits
 file, found = parse(Source("a.net", "net A { input x: float32[N, 3]\\n output x -> Linear(2)\\n}\\n"))
 assert not found and len(file.items) == 1 and len(codes()) >= 40 and standard() and len(load_digits().test) > 300

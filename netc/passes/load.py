@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from netc.diagnostics import Diagnostic, Refused, Source, Span, wording_names
 from netc.ops.contract import OPS
-from netc.passes.elaboration.calls import check_annotations
-from netc.passes.elaboration.naming import check_class, snake_case
+from netc.passes.define import define
+from netc.passes.elaboration.naming import snake_case
 from netc.passes.elaboration.numbers import HELPERS
-from netc.passes.elaboration.values import POISON, Alias, Definition, Function
+from netc.passes.elaboration.values import POISON, Alias, Definition
+from netc.passes.standard import standard
 from netc.syntax import parse, tree
 from netc.syntax.text import read_text
 
@@ -153,9 +153,9 @@ def _parse(reader: _Reader, source: Source) -> tree.File:
     return file
 
 
-def _scope(reader: _Reader, file: tree.File, path: str, chain: tuple[str, ...]) -> dict[str, Any]:
+def _scope(reader: _Reader, file: tree.File, path: str, chain: tuple[str, ...]) -> MutableMapping[str, Any]:
     """The names that a file sees: the standard library's, its imports' and its own."""
-    scope: dict[str, Any] = dict(standard())
+    scope: ChainMap[str, Any] = ChainMap({}, standard())  # type: ignore[arg-type]  # the first map takes what is new
     own: dict[str, Any] = {}
     reader.scopes[path] = own
     for item in file.items:
@@ -163,7 +163,7 @@ def _scope(reader: _Reader, file: tree.File, path: str, chain: tuple[str, ...]) 
             if isinstance(item, tree.Import):
                 _bring_in(reader, scope, own, _import(reader, item, path, chain), item.span)
             elif not isinstance(item, tree.Train):
-                _define(scope, own, item.name.text, _definition(item, scope), item.name.span)
+                _define(scope, own, item.name.text, define(item, scope), item.name.span)
         except Refused as refused:
             reader.found += refused.diagnostics
             if isinstance(item, tree.Import):
@@ -174,17 +174,12 @@ def _scope(reader: _Reader, file: tree.File, path: str, chain: tuple[str, ...]) 
     return scope
 
 
-def _definition(item: tree.Function | tree.Block | tree.Preset, scope: Mapping[str, Any]) -> Any:
-    if not isinstance(item, tree.Function):
-        check_class(item.name.text, item.role if isinstance(item, tree.Block) else "net", item.name.span)
-    if isinstance(item, tree.Preset):
-        return Alias(item, scope)
-    check_annotations(item.parameters)
-    return Function(item, scope) if isinstance(item, tree.Function) else Definition(item, scope)
-
-
 def _bring_in(
-    reader: _Reader, scope: dict[str, Any], own: dict[str, Any], names: Mapping[str, Any], span: Span
+    reader: _Reader,
+    scope: MutableMapping[str, Any],
+    own: dict[str, Any],
+    names: Mapping[str, Any],
+    span: Span,
 ) -> None:
     """Defines what an import brings; what came by another way already is no collision."""
     for name, made in names.items():
@@ -197,7 +192,7 @@ def _bring_in(
             reader.found += refused.diagnostics
 
 
-def _define(scope: dict[str, Any], own: dict[str, Any], name: str, made: Any, span: Span) -> None:
+def _define(scope: MutableMapping[str, Any], own: dict[str, Any], name: str, made: Any, span: Span) -> None:
     what = (
         "a layer or function of the language"
         if name in OPS or name in HELPERS
@@ -231,17 +226,3 @@ def _import(reader: _Reader, item: tree.Import, path: str, chain: tuple[str, ...
     if target not in reader.scopes:
         _scope(reader, _parse(reader, reader.source(target, item.span)), target, (*chain, target))
     return reader.scopes[target]
-
-
-@cache
-def standard() -> Mapping[str, Any]:
-    """The blocks of the standard library, which every file sees."""
-    scope: dict[str, Any] = {}
-    for entry in sorted(files("netc.std").iterdir(), key=lambda e: e.name):
-        if entry.name.endswith(".net"):
-            file, found = parse(read_text(f"std/{entry.name}", entry.read_bytes()))
-            assert not found, found
-            for item in file.items:
-                if isinstance(item, tree.Block | tree.Function):
-                    scope[item.name.text] = _definition(item, scope)
-    return scope

@@ -15,7 +15,8 @@ from netc.passes.elaboration.instantiate import declarations
 from netc.passes.elaboration.numbers import HELPERS
 from netc.passes.elaboration.statements import all_statements, bound
 from netc.passes.elaboration.values import Alias, Definition, Function
-from netc.passes.load import ANY, Program, standard
+from netc.passes.load import ANY, Program
+from netc.passes.standard import standard
 from netc.syntax import tree
 
 
@@ -23,8 +24,9 @@ def resolve(program: Program) -> list[Diagnostic]:
     """What is wrong whatever the parameters are: the same findings, at the same places, as elaboration's."""
     found: list[Diagnostic] = []
     shared = standard()
-    for name, made in program.scope.items():
-        if name in shared or not isinstance(made, Definition | Function | Alias):
+    for name in program.scope:
+        made = None if name in shared else program.scope[name]
+        if not isinstance(made, Definition | Function | Alias):
             continue
         walk = _Walk(made.scope, program.lost, found)
         if isinstance(made, Definition):
