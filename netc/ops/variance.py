@@ -9,7 +9,7 @@ from typing import Any
 from netc.dims import AnyDim, Shape, at_least
 from netc.ops.arrays import np
 from netc.ops.attributes import axes_of
-from netc.ops.code import Code, Keyword
+from netc.ops.code import Code, Keyword, call
 from netc.ops.contract import Array, Graph, Operand, given, integers, register, require, sample
 from netc.ops.extent import Extent
 from netc.ops.notation import extent, where
