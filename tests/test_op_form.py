@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import pytest
 from op_case import case_of
 from op_driver import OPSETS, operand_shape, spelled
@@ -30,7 +31,7 @@ ALL = sorted(set(OPS.values()), key=lambda op: op.name)
 GOOD_SAMPLES = 10
 UNREACHED = {"contract.py"}  # `require` itself
 EXEMPT = set(
-    "activation adaptive_pool arithmetic batch_norm comparison conv conv_transpose cross_entropy function gather join like linear loss matmul metric norm pad pool rearrange reduce roll slice softmax".split()
+    "activation adaptive_pool arithmetic comparison conv conv_transpose cross_entropy function gather join like loss matmul metric pad pool rearrange reduce roll slice softmax".split()
 )  # families that are being brought into this form
 
 
@@ -101,6 +102,18 @@ def refusals_of(op: type[Op], sample: Sample) -> Iterator[Mismatch]:
     if not sample.rejects and "onnx" not in sample.without:
         for floats, opset in itertools.product(FLOATS, OPSETS):
             yield from not_in_onnx(op, sample, floats, opset)
+    if op.trains and not sample.rejects:
+        yield from not_in_training(op, sample)
+
+
+def not_in_training(op: type[Op], sample: Sample) -> list[Mismatch]:
+    case = case_of(op, sample)
+    noise = case.op.noise(*case.shapes)
+    try:
+        case.op.training(*case.arrays, *([np.ones(noise.shape)] if noise else []))
+    except Mismatch as mismatch:
+        return [mismatch]
+    return []
 
 
 def rejected(op: type[Op], attributes: Any, dtypes: list[str], shapes: list) -> list[Mismatch]:

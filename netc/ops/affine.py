@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netc.dims import AnyDim, Shape, value
+from netc.dims import AnyDim, Shape, at_least, decide, value
 from netc.ops.arrays import np
 from netc.ops.contract import Array, Graph, Init, Parameter, require
 
@@ -14,6 +14,14 @@ def require_eps(eps: float) -> None:
         f"eps is a small number such as 1e-5, not {eps:g}; how many features come in is inferred",
     )
     require(eps >= 0, "eps", f"eps must not be negative, not {eps}")
+
+
+def require_several(factors: Shape, at: str, message: str) -> None:
+    """That more than one value is normalised; of sizes that are all free, the last is to be 2 or more."""
+    if any(decide("least", n, 2) for n in factors):
+        return
+    free = [n for n in factors if value(n) is None]
+    require(bool(free) and at_least(free[-1], 2), at, message)
 
 
 def affine_params(shape: Shape, affine: bool, bias: bool = True) -> dict[str, Parameter]:

@@ -48,11 +48,12 @@ def require(condition: bool, at: str, message: str) -> None:
 class Init:
     """How a parameter starts: "zeros", "ones", "constant" (a: value), "normal" (a: mean, b: std),
     "uniform" (from a to b) or "fan_in" (a: the number of inputs of a unit, which may be a symbol;
-    uniform within 1/sqrt(a), as torch starts layers with weights)."""
+    uniform within 1/sqrt(a), as torch starts layers with weights). zero_row: the row that starts at zero whatever the others do."""
 
     kind: str
     a: float | AnyDim = 0.0
     b: float = 0.0
+    zero_row: int | None = None
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,9 @@ class Op:
                 dtype == first, operand, f"{operand} is {dtype}, but {self.operand_names(1)[0]} is {first}"
             )
         return first
+
+    def agree(self, shapes: Sequence[Shape], dtypes: Sequence[str]) -> None:
+        """Refuses what neither `shape` nor `dtype` can tell alone, on operands that both have taken."""
 
     def params(self, *operands: Any) -> dict[str, Parameter]:
         """The parameters by name, in the order in which they follow the operands."""

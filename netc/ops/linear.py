@@ -14,9 +14,9 @@ from netc.ops.contract import Array, Graph, Init, Op, Operand, Parameter, intege
 class Linear(Op):
     """y = x W^T + b on the last axis.
 
-    dx = g W, dW = sum g^T x and db = sum g, where sums run over all axes but the last.
     Weight and bias start uniform within 1/sqrt(in_features).
-
+    Shape: x [..., D] -> y [..., out_features].
+    Gradient: dx = g W, dW = sum g^T x and db = sum g, where sums run over all axes but the last.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html
     """
 
@@ -24,6 +24,7 @@ class Linear(Op):
     bias: bool = True
 
     short = "fc"
+    analytic = True
 
     def shape(self, x: Shape, *params: Shape) -> Shape:
         require(len(x) >= 1, "x", "x is a scalar, but Linear takes at least 1 axis: [..., D]")
@@ -77,6 +78,12 @@ class Linear(Op):
         sample((2, 4, 3), out_features=5, macs=120),
         sample((6,), out_features=2, macs=12),
         sample((2, 2, 3, 1), out_features=1),
+        sample((1, 4), out_features=3),
+        sample((1,), out_features=2, bias=False),
+        sample((3, 1, 2), out_features=2, bias=False, flops=24, macs=12),
+        sample((5, 1), out_features=4),
+        sample((2, 7), out_features=1, bias=False),
+        sample((4, 2, 1, 3), out_features=2),
         sample((), out_features=2, rejects="x"),
         sample(integers((2, 3), 5), out_features=2, rejects="x"),
         sample((2, 3), out_features=0, rejects="out_features", without=("torch",)),  # torch makes nothing

@@ -1,14 +1,14 @@
-"""Normalisation within a sample: LayerNorm and GroupNorm."""
+"""Normalisation within a sample: LayerNorm, RMSNorm and GroupNorm."""
 
 from __future__ import annotations
 
 from math import prod
 from typing import Any
 
-from netc.dims import Shape, at_least, decide, divides, value
-from netc.ops.affine import affine_params, per_channel, require_eps, unit_affine
+from netc.dims import Shape, divides
+from netc.ops.affine import affine_params, per_channel, require_eps, require_several, unit_affine
 from netc.ops.code import Code, Hole, Keyword, call
-from netc.ops.contract import Array, Graph, Op, Operand, Parameter, register, require, sample
+from netc.ops.contract import Array, Graph, Op, Operand, Parameter, integers, register, require, sample
 from netc.ops.notation import sqrt
 from netc.ops.window import require_float32, require_least
 
@@ -17,9 +17,10 @@ from netc.ops.window import require_float32, require_least
 class LayerNorm(Op):
     """y = (x - mean) / sqrt(var + eps) * weight + bias, with mean and variance over the last `axes` axes.
 
-    With h the normalised x and q = g weight: dx = (q - mean(q) - h mean(q h)) / sqrt(var + eps).
-    The variance is the biased one.
-
+    The variance is the biased one. Weight and bias have the shape of those axes.
+    Shape: x [...] -> y of the same shape.
+    Gradient: dx = (q - mean(q) - h mean(q h)) / sqrt(var + eps), with h the normalised x and q = g weight;
+    dweight = sum g h and dbias = sum g over the axes before.
     Source: Ba, Kiros and Hinton (2016), arXiv:1607.06450;
     https://docs.pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html
     """
@@ -30,6 +31,7 @@ class LayerNorm(Op):
     bias: bool = True
 
     short = "ln"
+    analytic = True
 
     def shape(self, x: Shape, *params: Shape) -> Shape:
         require(len(x) >= 1, "x", "x is a scalar, but LayerNorm takes at least 1 axis")
@@ -97,10 +99,113 @@ class LayerNorm(Op):
         sample((2, 3, 4), affine=False, flops=120),
         sample((5,), axes=1),
         sample((3, 4), axes=2, bias=False),
+        sample((2, 1, 3), axes=2, affine=False),
+        sample((1, 6), eps=0.5),
+        sample((3, 2, 2, 2), axes=3, eps=1e-7),
+        sample((2, 3, 4), axes=3),
+        sample((2, 7), affine=False, bias=False),
+        sample((3, 1), eps=0.25),  # a single value, of variance 0
         sample((), rejects="x"),
+        sample(integers((2, 3), 5), rejects="x", without=("torch",)),  # torch is given a shape
+        sample((2, 3), eps=64.0, rejects="eps", without=("torch",)),  # torch's normalized_shape
         sample((2, 3), axes=3, rejects="axes", without=("torch",)),  # torch is given a shape
         sample((2, 3), axes=0, rejects="axes", without=("torch",)),  # the same
         sample((2, 3), eps=-1.0, rejects="eps", without=("torch",)),  # torch gives NaN
+    )
+
+
+@register("RMSNorm")
+class RMSNorm(Op):
+    """y = x / sqrt(mean of x^2 + eps) * weight, with the mean over the last `axes` axes.
+
+    The weight has the shape of those axes. eps is the epsilon of float32, which is what torch's default, none,
+    means for a float32 x; netc writes it out, so that all targets and dtypes have the same.
+    Shape: x [...] -> y of the same shape.
+    Gradient: dx = (q - h mean(q h)) / sqrt(mean of x^2 + eps), with h the normalised x and q = g weight;
+    dweight = sum g h over the axes before.
+    Source: Zhang and Sennrich (2019), arXiv:1910.07467;
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.RMSNorm.html
+    """
+
+    axes: int = 1
+    eps: float = 2.0**-23
+    affine: bool = True
+
+    short = "rms"
+    analytic = True
+
+    def shape(self, x: Shape, *params: Shape) -> Shape:
+        require(len(x) >= 1, "x", "x is a scalar, but RMSNorm takes at least 1 axis")
+        require(
+            1 <= self.axes <= len(x),
+            "axes",
+            f"x has {len(x)} axes, so RMSNorm can take 1 to {len(x)} of them, not {self.axes}",
+        )
+        require_eps(self.eps)
+        return x
+
+    def params(self, x: Shape, *params: Shape) -> dict[str, Parameter]:
+        return affine_params(x[-self.axes :], self.affine, bias=False)
+
+    def forward(self, x: Array, *weight: Array) -> Array:
+        y = x / self._spread(x)
+        return y * weight[0] if self.affine else y
+
+    def vjp(self, g: Array, y: Array, x: Array, *weight: Array) -> tuple[Array, ...]:
+        spread = self._spread(x)
+        normal = x / spread
+        inner = g * weight[0] if self.affine else g
+        dx = (inner - normal * (inner * normal).mean(self._last(x), keepdims=True)) / spread
+        lead = tuple(range(len(x.shape) - self.axes))
+        return (dx, *(((g * normal).sum(lead) if lead else g * normal,) if self.affine else ()))
+
+    def _last(self, x: Array) -> tuple[int, ...]:
+        return tuple(range(len(x.shape) - self.axes, len(x.shape)))
+
+    def _spread(self, x: Array) -> Array:
+        return sqrt((x * x).mean(self._last(x), keepdims=True) + self.eps)
+
+    def flops(self, y: Shape, x: Shape, *params: Shape) -> Any:
+        """An element: its square, the sum, the division; then the weight."""
+        return prod(x) * (3 + self.affine)
+
+    def module(self, x: Shape, *params: Shape) -> Code:
+        shape = x[-1] if self.axes == 1 else x[-self.axes :]
+        return call(
+            "nn.RMSNorm",
+            Hole(shape, "normalized_shape"),
+            Keyword("eps", self.eps),
+            Keyword("elementwise_affine", self.affine, True),
+        )
+
+    def torch(self, x: Operand, *params: Operand) -> Code:
+        shape = Hole(x.shape[-self.axes :], "normalized_shape")
+        return call("F.rms_norm", x, shape, *params, Keyword("eps", self.eps))
+
+    def onnx(self, graph: Graph, x: Operand, *params: Operand) -> Any:
+        axes = range(len(x.shape) - self.axes, len(x.shape))
+        mean = graph.reduce("ReduceMean", graph.node("Mul", x, x), list(axes), keepdims=True)
+        spread = graph.node("Sqrt", graph.node("Add", mean, graph.constant(self.eps, x.dtype)))
+        y = graph.node("Div", x, spread)
+        return graph.node("Mul", y, *params) if params else y
+
+    samples = (
+        sample((4, 6), flops=96),
+        sample((2, 3, 5), eps=1e-3, affine=False, flops=90),
+        sample((2, 3, 4), axes=2),
+        sample((5,), axes=1),
+        sample((3, 4), axes=2),
+        sample((2, 1, 3), axes=2, affine=False),
+        sample((1, 6), eps=0.5),
+        sample((3, 2, 2, 2), axes=3, eps=1e-5),
+        sample((2, 3, 4), axes=3),
+        sample((3, 1), eps=0.25),
+        sample((), rejects="x"),
+        sample(integers((2, 3), 5), rejects="x", without=("torch",)),  # torch is given a shape
+        sample((2, 3), axes=3, rejects="axes", without=("torch",)),  # the same
+        sample((2, 3), axes=0, rejects="axes", without=("torch",)),  # the same
+        sample((2, 3), eps=-1.0, rejects="eps", without=("torch",)),  # torch gives NaN
+        sample((2, 3), eps=64.0, rejects="eps", without=("torch",)),  # torch's normalized_shape
     )
 
 
@@ -108,10 +213,11 @@ class LayerNorm(Op):
 class GroupNorm(Op):
     """y = (x - mean) / sqrt(var + eps) * weight + bias, with mean and variance over a group of channels.
 
-    Each sample and each of the num_groups groups has its own statistics, over all positions; weight and bias
-    are per channel. With h the normalised x and q = g weight:
-    dx = (q - mean(q) - h mean(q h)) / sqrt(var + eps).
-
+    Each sample and each of the `num_groups` groups has its own statistics, over all positions; weight and bias
+    are per channel. The variance is the biased one.
+    Shape: x [N, C, ...] -> y of the same shape.
+    Gradient: dx = (q - mean(q) - h mean(q h)) / sqrt(var + eps), with h the normalised x and q = g weight;
+    dweight = sum g h and dbias = sum g over all axes but the channels.
     Source: Wu and He (2018), arXiv:1803.08494;
     https://docs.pytorch.org/docs/stable/generated/torch.nn.GroupNorm.html
     """
@@ -121,6 +227,7 @@ class GroupNorm(Op):
     affine: bool = True
 
     short = "gn"
+    analytic = True
 
     def shape(self, x: Shape, *params: Shape) -> Shape:
         axes = "1 axis" if len(x) == 1 else f"{len(x)} axes"
@@ -132,19 +239,12 @@ class GroupNorm(Op):
             f"the {x[1]} channels of x cannot be divided into {self.num_groups} groups",
         )
         require_eps(self.eps)
-        self._require_values((x[1] // self.num_groups, *x[2:]))
-        return x
-
-    def _require_values(self, factors: Shape) -> None:
-        """That a group holds several values; of sizes that are all free, the last is to be 2 or more."""
-        if any(decide("least", n, 2) for n in factors):
-            return
-        free = [n for n in factors if value(n) is None]
-        require(
-            bool(free) and at_least(free[-1], 2),
+        require_several(
+            (x[1] // self.num_groups, *x[2:]),
             "num_groups",
             "each group would hold a single value, which normalises to zero",
         )
+        return x
 
     def params(self, x: Shape, *params: Shape) -> dict[str, Parameter]:
         return affine_params((x[1],), self.affine)
@@ -219,9 +319,16 @@ class GroupNorm(Op):
         sample((3, 6), num_groups=2),
         sample((1, 4, 2, 3), num_groups=4, affine=False, flops=120),
         sample((2, 3, 2, 3), num_groups=1),
+        sample((1, 2, 5), num_groups=2, eps=0.5),
+        sample((3, 1, 2, 2), num_groups=1, affine=False),
+        sample((2, 9, 1, 1), num_groups=3),
+        sample((2, 4, 1, 2, 3), num_groups=2),
+        sample((1, 4, 3), num_groups=4, eps=1e-7),
+        sample((5, 2), num_groups=1),
         sample((4,), num_groups=2, rejects="x"),
         sample((2, 4, 3, 3), num_groups=3, rejects="num_groups"),
         sample((2, 4, 3, 3), num_groups=0, rejects="num_groups"),
+        sample(integers((2, 4, 3), 5), num_groups=2, rejects="x"),
         sample((2, 4), num_groups=4, rejects="num_groups", without=("torch",)),  # torch refuses it for N = 1
         sample((2, 4, 3), num_groups=2, eps=-0.5, rejects="eps", without=("torch",)),  # torch gives NaN
         sample((2, 4, 3), num_groups=2, eps=4.0, rejects="eps", without=("torch",)),  # torch's num_channels

@@ -76,6 +76,8 @@ def draw(name: str, param: Param, seed: int) -> Numbers:
         values += values.dtype.type(low)
     else:
         values = np.full(shape, {"zeros": 0, "ones": 1}.get(param.init.kind, low), dtype)
+    if param.init.zero_row is not None:
+        values[param.init.zero_row] = 0
     return np.asarray(values, dtype)
 
 
