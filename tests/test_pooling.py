@@ -17,7 +17,8 @@ from netc.ops.activation import Identity, Relu
 from netc.ops.arithmetic import Add
 from netc.ops.contract import Op, Operand
 from netc.ops.pad import Pad
-from netc.ops.pool import AvgPool2d, MaxPool2d
+from netc.ops.pool_avg import AvgPool2d
+from netc.ops.pool_max import MaxPool2d
 
 
 def torch_windows(n: int, kernel: int, stride: int, padding: int, dilation: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from netc.ops.arrays import np
 from netc.ops.contract import Array
 from netc.ops.notation import function
-from netc.ops.window import Window, crop, pad
+from netc.ops.window import Window, crop, each, pad
 
 Numbers: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -96,8 +96,3 @@ def transposed_vjp(g: Array, x: Array, w: Array, window: Window, groups: int) ->
         bias=False,
     )
     return dx, weight_vjp(x, pad(g, window.begin, window.end), window, groups)
-
-
-def each(values: tuple[Any, ...]) -> Any:
-    """One value an axis, as an op of as many axes takes it: a single one bare."""
-    return values[0] if len(values) == 1 else values

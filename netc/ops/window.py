@@ -192,3 +192,8 @@ def alike(values: tuple[Any, ...]) -> Any:
 def known(sizes: Shape) -> list[AnyDim] | None:
     """Sizes as an ONNX attribute; left out where one is free, as the weight has them, too."""
     return list(sizes) if all(isinstance(n, int) for n in sizes) else None
+
+
+def each(values: tuple[Any, ...]) -> Any:
+    """One value an axis, as an op of as many axes takes it: a single one bare."""
+    return values[0] if len(values) == 1 else values
