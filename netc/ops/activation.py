@@ -1,40 +1,80 @@
-"""Activations: relu and its kin, the sigmoids, gelu, silu, identity."""
+"""Activations of straight pieces: step, relu and its kin, the identity."""
 
 from __future__ import annotations
 
-from math import inf, nan, pi, prod
-from math import sqrt as square_root
-from typing import Any, ClassVar, Literal
+from math import inf, nan
+from typing import Any
 
-from netc.dims import Shape
+from netc.dims import AnyDim, Shape, at_least, decide, same, show
 from netc.ops.arrays import np
 from netc.ops.code import Code, Keyword, call
-from netc.ops.contract import DTYPES, Array, Graph, Op, Operand, given, register, sample
-from netc.ops.notation import erf, exp, sigmoid, tanh, where
-from netc.ops.window import require_float32
+from netc.ops.contract import (
+    DTYPES,
+    Array,
+    Graph,
+    Init,
+    Op,
+    Operand,
+    Parameter,
+    given,
+    register,
+    require,
+    sample,
+)
+from netc.ops.elementwise import ANYWHERE, WHOLE, Elementwise
+from netc.ops.notation import unbroadcast, where
 
 
-def _bend(graph: Graph, x: Operand, below: str) -> Any:
-    """x where it is positive, else `below`: onnxruntime has LeakyRelu and Elu only in float32."""
+def bend(graph: Graph, x: Operand, below: str) -> Any:
+    """x where it is positive, else `below`: onnxruntime has LeakyRelu and its kin only in float32."""
     return graph.node("Where", graph.node("Greater", x, graph.constant(0.0, x.dtype)), x, below)
 
 
-class Elementwise(Op):
-    """What holds of a function of each element."""
+class Rectifier(Elementwise):
+    """What bends at 0."""
 
-    cost: ClassVar[int] = 1  # operations an element
+    def branch(self, x: Array) -> Array:
+        return x > 0
 
-    def shape(self, x: Shape) -> Shape:
-        return x
 
-    def flops(self, y: Shape, x: Shape) -> Any:
-        return self.cost * prod(x)
+@register("step")
+class Step(Rectifier):
+    """y = 1 where x > 0, else 0.
+
+    The perceptron's threshold. It is 0 at 0, as the derivative of relu is, and where x is NaN.
+    Shape: x -> y of the same shape.
+    Gradient: none; it is 0 on both sides of the step.
+    Source: Rosenblatt, The Perceptron (1958), https://doi.org/10.1037/h0042519
+    """
+
+    differentiable = False
+
+    def forward(self, x: Array) -> Array:
+        return np.asarray(x > 0).astype(x.dtype)
+
+    def torch(self, x: Operand) -> Code:
+        return call("torch.sign", call("F.relu", x))  # it has a gradient, of 0, which a comparison has not
+
+    def onnx(self, graph: Graph, x: Operand) -> Any:
+        positive = graph.node("Greater", x, graph.constant(0.0, x.dtype))
+        return graph.node("Where", positive, graph.constant(1.0, x.dtype), graph.constant(0.0, x.dtype))
+
+    samples = (
+        *ANYWHERE,
+        sample((3, 5), flops=15),
+        sample(given(-1.5, -0.0, 0.0, 1e-30)),
+        sample(given(-inf, inf, nan)),
+        sample((2, 3), threshold=0.5, rejects="threshold"),
+        WHOLE,
+    )
 
 
 @register("relu")
-class Relu(Elementwise):
-    """y = max(x, 0); dx = g where x > 0, else 0.
+class Relu(Rectifier):
+    """y = max(x, 0).
 
+    Shape: x -> y of the same shape.
+    Gradient: dx = g where x > 0, else 0.
     Source: Nair and Hinton, Rectified Linear Units Improve Restricted Boltzmann Machines (2010).
     """
 
@@ -46,9 +86,6 @@ class Relu(Elementwise):
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
         return (where(x > 0, g, 0.0),)
 
-    def branch(self, x: Array) -> Array:
-        return x > 0
-
     def torch(self, x: Operand) -> Code:
         return call("F.relu", x)
 
@@ -59,18 +96,21 @@ class Relu(Elementwise):
         return graph.node("Relu", x)
 
     samples = (
+        *ANYWHERE,
         sample((3, 5), flops=15),
-        sample((2, 3, 4)),
-        sample(()),
         sample(given(-inf, nan, inf, -1.0), without=("gradient",)),  # not finite
+        sample(given(-0.0, 0.0, 1.0), without=("numeric gradient",)),  # a kink at 0
         sample((2, 3), negative_slope=0.1, rejects="negative_slope"),
+        WHOLE,
     )
 
 
 @register("relu6")
 class Relu6(Elementwise):
-    """y = min(max(x, 0), 6); dx = g where 0 < x < 6, else 0.
+    """y = min(max(x, 0), 6).
 
+    Shape: x -> y of the same shape.
+    Gradient: dx = g where 0 < x < 6, else 0.
     Source: Krizhevsky, Convolutional Deep Belief Networks on CIFAR-10 (2010).
     """
 
@@ -96,17 +136,23 @@ class Relu6(Elementwise):
         return graph.node("Clip", x, graph.constant(0.0, x.dtype), graph.constant(6.0, x.dtype))
 
     samples = (
+        *ANYWHERE,
         sample((3, 5), flops=30),
         sample(given(-2.0, -0.5, 0.25, 5.5, 6.5, 100.0)),
         sample(given((3.0, 7.0), (-1.0, 6.25))),
+        sample(given(0.0, 6.0), without=("numeric gradient",)),  # the kinks
+        sample(given(-inf, nan, inf), without=("gradient",)),  # not finite
         sample((2, 3), alpha=2.0, rejects="alpha"),
+        WHOLE,
     )
 
 
 @register("leaky_relu")
-class LeakyRelu(Elementwise):
-    """y = x where x > 0, else slope x; dx = g where x > 0, else slope g.
+class LeakyRelu(Rectifier):
+    """y = x where x > 0, else negative_slope x.
 
+    Shape: x -> y of the same shape.
+    Gradient: dx = g where x > 0, else negative_slope g.
     Source: Maas, Hannun and Ng, Rectifier Nonlinearities Improve Neural Network Acoustic Models (2013).
     """
 
@@ -120,9 +166,6 @@ class LeakyRelu(Elementwise):
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
         return (where(x > 0, g, self.negative_slope * g),)
 
-    def branch(self, x: Array) -> Array:
-        return x > 0
-
     def torch(self, x: Operand) -> Code:
         return call("F.leaky_relu", x, Keyword("negative_slope", self.negative_slope, 0.01))
 
@@ -132,229 +175,125 @@ class LeakyRelu(Elementwise):
     def onnx(self, graph: Graph, x: Operand) -> Any:
         if x.dtype == "float32":
             return graph.node("LeakyRelu", x, alpha=self.negative_slope)
-        return _bend(graph, x, graph.node("Mul", x, graph.constant(self.negative_slope, x.dtype)))
+        return bend(graph, x, graph.node("Mul", x, graph.constant(self.negative_slope, x.dtype)))
 
     samples = (
+        *ANYWHERE,
         sample((3, 5), flops=30),
         sample((2, 3, 4), negative_slope=0.2),
         sample((2, 3), negative_slope=1),
+        sample((4,), negative_slope=-0.5),
+        sample((4,), negative_slope=0),
+        sample(given(0.0, -1.0), without=("numeric gradient",)),  # a kink at 0
         sample((2, 3), negative_slope="x", rejects="negative_slope"),
+        WHOLE,
     )
 
 
-@register("elu")
-class Elu(Elementwise):
-    """y = x where x > 0, else alpha (exp x - 1); dx = g where x > 0, else g (y + alpha).
+@register("PReLU")
+class Prelu(Op):
+    """y = x where x > 0, else weight x.
 
-    Source: Clevert, Unterthiner and Hochreiter, Fast and Accurate Deep Network Learning by Exponential
-    Linear Units (2016), https://arxiv.org/abs/1511.07289
+    One weight for all, or with `num_parameters` one for each channel, which is axis 1. It starts at `init`.
+    Shape: x [N, C, ...] -> y of the same shape; weight [num_parameters].
+    Gradient: dx = g where x > 0, else g weight; d_weight = the sum of g x where x <= 0.
+    Source: He, Zhang, Ren and Sun, Delving Deep into Rectifiers (2015), https://arxiv.org/abs/1502.01852
     """
 
-    aliases = ("ELU",)
-    cost = 3
-    alpha: float = 1.0
+    aliases = ("prelu",)
+    short = "prelu"
+    num_parameters: AnyDim = 1
+    init: float = 0.25
 
-    def forward(self, x: Array) -> Array:
-        return np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))
+    def shape(self, x: Shape, *params: Shape) -> Shape:
+        n = self.num_parameters
+        require(at_least(n, 1), "num_parameters", f"num_parameters must be at least 1, not {n}")
+        if not self._alone:
+            require(
+                len(x) > 1 and same(x[1], n),
+                "num_parameters",
+                f"x is {show(x)}: its axis 1 is not the {n} channels of num_parameters",
+            )
+        return x
 
-    def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
-        return (where(x > 0, g, g * (y + self.alpha)),)
+    @property
+    def _alone(self) -> bool:
+        """Whether all channels share one weight."""
+        return self.num_parameters == 1 or decide("zero", self.num_parameters - 1) is True
 
-    def branch(self, x: Array) -> Array:
+    def params(self, x: Shape, *params: Shape) -> dict[str, Parameter]:
+        return {"weight": Parameter((self.num_parameters,), Init("constant", self.init))}
+
+    def forward(self, x: Array, weight: Array) -> Array:
+        return np.where(x > 0, x, self._spread(weight, len(x.shape)) * x)
+
+    def vjp(self, g: Array, y: Array, x: Array, weight: Array) -> tuple[Array, Array]:
+        slope = self._spread(weight, len(x.shape))
+        d_slope = unbroadcast(where(x > 0, 0.0, g * x), slope.shape)
+        return where(x > 0, g, g * slope), d_slope.reshape(weight.shape)
+
+    def branch(self, x: Array, weight: Array) -> Array:
         return x > 0
 
-    def torch(self, x: Operand) -> Code:
-        return call("F.elu", x, Keyword("alpha", self.alpha, 1.0))
+    def _spread(self, weight: Array, rank: int) -> Array:
+        """The weight along the axes of x."""
+        return weight.reshape(weight.shape[: rank - 1] + (1,) * (rank - 2) if rank > 1 else (1,) * rank)
 
-    def module(self, x: Shape) -> Code:
-        return call("nn.ELU", Keyword("alpha", self.alpha, 1.0))
+    def flops(self, y: Shape, x: Shape, *params: Shape) -> Any:
+        return LeakyRelu().flops(y, x)
 
-    def onnx(self, graph: Graph, x: Operand) -> Any:
+    def torch(self, x: Operand, weight: Operand) -> Code:
+        return call("F.prelu", x, weight)
+
+    def module(self, x: Shape, *params: Shape) -> Code:
+        return call(
+            "nn.PReLU",
+            Keyword("num_parameters", self.num_parameters, 1),
+            Keyword("init", self.init, 0.25),
+        )
+
+    def onnx(self, graph: Graph, x: Operand, weight: Operand) -> Any:
+        rank = len(x.shape)
+        if rank == 0:
+            weight = graph.node("Squeeze", weight, graph.constant([0], "int64"))
+        elif rank > 2:  # ONNX aligns the slope at the last axis, torch at axis 1
+            weight = graph.node("Unsqueeze", weight, graph.constant(list(range(1, rank - 1)), "int64"))
         if x.dtype == "float32":
-            return graph.node("Elu", x, alpha=self.alpha)
-        lower = graph.node("Exp", graph.node("Min", x, graph.constant(0.0, x.dtype)))
-        from_zero = graph.node("Sub", lower, graph.constant(1.0, x.dtype))
-        return _bend(graph, x, graph.node("Mul", from_zero, graph.constant(self.alpha, x.dtype)))
+            return graph.node("PRelu", x, weight)
+        return bend(graph, x, graph.node("Mul", x, weight))
 
     samples = (
-        sample((3, 5), flops=45),
-        sample((2, 3, 4), alpha=0.5),
-        sample(given(-30.0, -1.0, 30.0, 1.0), alpha=2),
-        sample((2, 3), alpha=None, rejects="alpha"),
-    )
-
-
-@register("sigmoid")
-class Sigmoid(Elementwise):
-    """y = 1 / (1 + exp(-x)); dx = g y (1 - y).
-
-    ONNX Runtime gives exactly 0 for x <= -18: take bce_with_logits or log_softmax, never log(sigmoid(x)).
-    Source: Rumelhart, Hinton and Williams, Learning Representations by Back-propagating Errors (1986).
-    """
-
-    aliases = ("Sigmoid",)
-    cost = 4
-
-    def forward(self, x: Array) -> Array:
-        return np.exp(-np.logaddexp(0, -x))
-
-    def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
-        return (g * y * (1 - y),)
-
-    def torch(self, x: Operand) -> Code:
-        return call("torch.sigmoid", x)
-
-    def module(self, x: Shape) -> Code:
-        return call("nn.Sigmoid")
-
-    def onnx(self, graph: Graph, x: Operand) -> Any:
-        return graph.node("Sigmoid", x)
-
-    samples = (
-        sample((3, 5), flops=60),
-        sample((2, 3, 4)),
-        sample(given(-800.0, -19.0, 0.0, 19.0, 800.0)),
-        sample((2, 3), axis=1, rejects="axis"),
-    )
-
-
-@register("tanh")
-class Tanh(Elementwise):
-    """y = tanh x; dx = g (1 - y^2).
-
-    Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 4.5.
-    """
-
-    aliases = ("Tanh",)
-    analytic = True
-
-    def forward(self, x: Array) -> Array:
-        return np.tanh(x)
-
-    def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
-        return (g * (1 - y * y),)
-
-    def torch(self, x: Operand) -> Code:
-        return call("torch.tanh", x)
-
-    def module(self, x: Shape) -> Code:
-        return call("nn.Tanh")
-
-    def onnx(self, graph: Graph, x: Operand) -> Any:
-        return graph.node("Tanh", x)
-
-    samples = (
-        sample((3, 5), flops=15),
-        sample((2, 3, 4)),
-        sample(given(-50.0, 0.0, 50.0)),
-        sample((2, 3), axis=1, rejects="axis"),
-    )
-
-
-@register("gelu")
-class Gelu(Elementwise):
-    """y = x P(x), P(x) = (1 + erf(x / sqrt 2)) / 2; dx = g (P(x) + x exp(-x^2 / 2) / sqrt(2 pi)).
-
-    approximate="tanh": P(x) = (1 + tanh u) / 2, u = sqrt(2 / pi) (x + 0.044715 x^3), and
-    dx = g (P(x) + x (1 - tanh^2 u) u' / 2).
-    Source: Hendrycks and Gimpel, Gaussian Error Linear Units (2016), https://arxiv.org/abs/1606.08415
-    """
-
-    aliases = ("GELU",)
-    cost = 5
-    approximate: Literal["none", "tanh"] = "none"
-
-    def forward(self, x: Array) -> Array:
-        return x * self._share(x)
-
-    def _share(self, x: Array) -> Array:
-        if self.approximate == "tanh":
-            return 0.5 * (1 + tanh(square_root(2 / pi) * (x + 0.044715 * (x * x * x))))
-        return 0.5 * (1 + erf(x * square_root(0.5)))
-
-    def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
-        p = self._share(x)
-        if self.approximate == "tanh":
-            slope = square_root(2 / pi) * (1 + 3 * 0.044715 * (x * x))
-            return (g * (p + 2 * x * p * (1 - p) * slope),)
-        return (g * (p + x * exp(-0.5 * (x * x)) / square_root(2 * pi)),)
-
-    def torch(self, x: Operand) -> Code:
-        return call("F.gelu", x, Keyword("approximate", self.approximate, "none"))
-
-    def module(self, x: Shape) -> Code:
-        return call("nn.GELU", Keyword("approximate", self.approximate, "none"))
-
-    def onnx(self, graph: Graph, x: Operand) -> Any:
-        if self.approximate == "none":
-            require_float32("Erf", x)
-        if graph.opset >= 20:
-            return graph.node("Gelu", x, approximate=self.approximate)
-
-        def number(value: float) -> str:
-            return graph.constant(value, x.dtype)
-
-        if self.approximate == "tanh":
-            cube = graph.node("Mul", x, graph.node("Mul", x, x))
-            inner = graph.node("Add", x, graph.node("Mul", cube, number(0.044715)))
-            bent = graph.node("Tanh", graph.node("Mul", inner, number(square_root(2 / pi))))
-        else:
-            bent = graph.node("Erf", graph.node("Mul", x, number(square_root(0.5))))
-        return graph.node("Mul", graph.node("Mul", x, number(0.5)), graph.node("Add", bent, number(1.0)))
-
-    samples = (
-        sample((3, 5), flops=75),
-        sample((3, 5), approximate="tanh"),
-        sample(given(-20.0, -0.5, 0.0, 0.5, 20.0)),
-        sample(given(-20.0, -0.5, 0.0, 0.5, 20.0), approximate="tanh"),
-        sample((2, 3), approximate="erf", rejects="approximate"),
-    )
-
-
-@register("silu")
-class Silu(Elementwise):
-    """y = x s, s = sigmoid(x); dx = g s (1 + x (1 - s)).
-
-    Source: Elfwing, Uchibe and Doya, Sigmoid-Weighted Linear Units (2018), https://arxiv.org/abs/1702.03118
-    """
-
-    aliases = ("SiLU",)
-    cost = 5
-
-    def forward(self, x: Array) -> Array:
-        return x * sigmoid(x)
-
-    def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
-        s = sigmoid(x)
-        return (g * s * (1 + x * (1 - s)),)
-
-    def torch(self, x: Operand) -> Code:
-        return call("F.silu", x)
-
-    def module(self, x: Shape) -> Code:
-        return call("nn.SiLU")
-
-    def onnx(self, graph: Graph, x: Operand) -> Any:
-        return graph.node("Mul", x, graph.node("Sigmoid", x))
-
-    samples = (
-        sample((3, 5), flops=75),
-        sample((2, 3, 4)),
-        sample(given(-30.0, -1.0, 0.0, 30.0)),
-        sample((2, 3), beta=1.0, rejects="beta"),
+        sample((3, 5), flops=30),
+        sample((2, 3, 4, 5), num_parameters=3, flops=240),
+        sample((2, 3), num_parameters=3),
+        sample((4, 2, 3), num_parameters=2, init=0.1),
+        sample((2, 3, 3), num_parameters=3, init=0),
+        sample((2, 3, 4, 5)),
+        sample((1, 1, 4), num_parameters=1),
+        sample((2, 3, 1, 2, 3), num_parameters=3, init=-0.5),
+        sample((5,)),
+        sample(()),
+        sample(given((0.0, -1.0), (2.0, -3.0)), num_parameters=2, without=("numeric gradient",)),  # a kink
+        sample((2, 3, 4), num_parameters=4, rejects="num_parameters"),
+        sample((3,), num_parameters=3, rejects="num_parameters"),
+        sample((2, 3), num_parameters=0, rejects="num_parameters", without=("torch",)),  # torch makes nothing
+        sample((2, 3), init="x", rejects="init"),
+        WHOLE,
     )
 
 
 @register("identity")
 class Identity(Elementwise):
-    """y = x; dx = g.
+    """y = x.
 
-    Source: torch.nn.Identity.
+    Shape: x -> y of the same shape.
+    Gradient: dx = g.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Identity.html
     """
 
     aliases = ("Identity",)
-    analytic = True
     accepts = DTYPES
+    analytic = True
     cost = 0
 
     def forward(self, x: Array) -> Array:
@@ -373,8 +312,10 @@ class Identity(Elementwise):
         return graph.node("Identity", x)
 
     samples = (
+        *ANYWHERE,
         sample((3, 5), flops=0),
-        sample(()),
         sample(given(1, 2, 3, dtype="int64")),
+        sample(given((True, False), (False, True), dtype="bool")),
+        sample(given(-inf, nan, inf), without=("gradient",)),  # not finite
         sample((2, 3), p=1.0, rejects="p"),
     )

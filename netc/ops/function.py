@@ -1,13 +1,12 @@
-"""Functions of each element: negation, exponential, logarithm, square root, absolute value, erf, casts."""
+"""Functions of each element: negation, exponential, logarithm, sine and cosine, absolute value, erf, casts."""
 
 from __future__ import annotations
 
 import math
 from functools import cache
-from math import pi, prod
+from math import inf, nan, pi
 from typing import Any, ClassVar, Literal
 
-from netc.dims import Shape
 from netc.ops.arrays import np
 from netc.ops.code import Code, call, method
 from netc.ops.contract import (
@@ -16,7 +15,6 @@ from netc.ops.contract import (
     INTEGERS,
     Array,
     Graph,
-    Op,
     Operand,
     given,
     integers,
@@ -25,26 +23,15 @@ from netc.ops.contract import (
     sample,
     uniform,
 )
-from netc.ops.notation import cast, exp, where
+from netc.ops.elementwise import ANYWHERE, POSITIVE, WHOLE, Elementwise
+from netc.ops.notation import cast, exp, function, where
 from netc.ops.window import require_float32
 
 
-@cache
-def _erf() -> Any:
-    """math.erf for arrays, in float64."""
-    return np.frompyfunc(math.erf, 1, 1)
-
-
-class Function(Op):
+class Function(Elementwise):
     """What holds of a function of each element, spelled alike in torch and in lower case."""
 
     onnx_name: ClassVar[str]
-
-    def shape(self, x: Shape) -> Shape:
-        return x
-
-    def flops(self, y: Shape, x: Shape) -> Any:
-        return prod(x)
 
     def torch(self, x: Operand) -> Code:
         return call(f"torch.{self.name}", x)
@@ -55,9 +42,11 @@ class Function(Op):
 
 @register("neg")
 class Neg(Function):
-    """y = -x; dx = -g.
+    """y = -x.
 
-    Source: torch.neg, https://docs.pytorch.org/docs/stable/generated/torch.neg.html
+    Shape: x -> y of the same shape.
+    Gradient: dx = -g.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.neg.html
     """
 
     operator = "-x"
@@ -75,18 +64,22 @@ class Neg(Function):
         return Code(("-", x), infix=True)
 
     samples = (
+        *ANYWHERE,
         sample((3, 5), flops=15),
-        sample(()),
         sample(integers((2, 3), 9)),
+        sample(integers((2, 3), 9, "int32")),
         sample(given(True, False, dtype="bool"), rejects="x"),
+        sample((2, 3), axis=1, rejects="axis"),
     )
 
 
 @register("exp")
 class Exp(Function):
-    """y = e^x; dx = g y.
+    """y = e^x.
 
-    Source: torch.exp, https://docs.pytorch.org/docs/stable/generated/torch.exp.html
+    Shape: x -> y of the same shape.
+    Gradient: dx = g y.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.exp.html
     """
 
     onnx_name = "Exp"
@@ -99,30 +92,27 @@ class Exp(Function):
         return (g * y,)
 
     samples = (
+        *ANYWHERE,
         sample((3, 5), flops=15),
-        sample((2, 3, 4)),
         sample(given(-200.0, 0.0, 5.0)),
-        sample(integers((2, 3), 9), rejects="x", without=("torch",)),  # torch makes floats of them
+        sample(given(-inf, nan, inf), without=("gradient",)),  # not finite
+        sample((2, 3), axis=1, rejects="axis"),
+        WHOLE,
     )
 
 
 @register("log")
 class Log(Function):
-    """y = ln x; dx = g / x.
+    """y = ln x.
 
-    Source: torch.log, https://docs.pytorch.org/docs/stable/generated/torch.log.html
+    It is -inf at 0 and NaN below. The ONNX target writes log(sigmoid(z)) as -softplus(-z).
+    Shape: x -> y of the same shape.
+    Gradient: dx = g / x.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.log.html
     """
 
     onnx_name = "Log"
     analytic = True
-
-    def onnx(self, graph: Graph, x: Operand) -> Any:
-        if (
-            graph.made_by(x) == "Sigmoid"
-        ):  # which onnxruntime rounds to 0 below -18: log sigmoid(z) = -softplus(-z)
-            (z,) = graph.made_from(x)
-            return graph.node("Neg", graph.node("Softplus", graph.node("Neg", z)))
-        return graph.node("Log", x)
 
     def forward(self, x: Array) -> Array:
         return np.log(x)
@@ -130,43 +120,87 @@ class Log(Function):
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
         return (g / x,)
 
+    def onnx(self, graph: Graph, x: Operand) -> Any:
+        if graph.made_by(x) == "Sigmoid":  # which onnxruntime rounds to 0 below -18
+            (z,) = graph.made_from(x)
+            return graph.node("Neg", graph.node("Softplus", graph.node("Neg", z)))
+        return graph.node("Log", x)
+
     samples = (
+        *POSITIVE,
         sample(uniform((3, 5), 0.5, 2.0), flops=15),
-        sample(uniform((2, 3, 4), 0.1, 20.0)),
+        sample(uniform((4, 5), 1e-3, 1.0)),
+        sample(uniform((2, 2, 2), 100.0, 1e6)),
         sample(given(0.0, 1.0, -1.0), without=("numeric gradient",)),  # not finite
-        sample(integers((2, 3), 9), rejects="x", without=("torch",)),  # torch makes floats of them
+        sample(given(inf, nan), without=("gradient",)),  # not finite
+        sample((2, 3), base=2.0, rejects="base"),
+        WHOLE,
     )
 
 
-@register("sqrt")
-class Sqrt(Function):
-    """y = square root of x; dx = g / (2 y), which is infinite at 0.
+@register("sin")
+class Sin(Function):
+    """y = sin x, x in radians.
 
-    Source: torch.sqrt, https://docs.pytorch.org/docs/stable/generated/torch.sqrt.html
+    Shape: x -> y of the same shape.
+    Gradient: dx = g cos x.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.sin.html
     """
 
-    onnx_name = "Sqrt"
+    onnx_name = "Sin"
     analytic = True
 
     def forward(self, x: Array) -> Array:
-        return np.sqrt(x)
+        return np.sin(x)
 
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
-        return (g / (2 * y),)
+        return (g * function("cos", x),)
 
     samples = (
-        sample(uniform((3, 5), 0.5, 2.0), flops=15),
-        sample(uniform((2, 3, 4), 0.1, 20.0)),
-        sample(given(0.0, 1.0, 4.0), without=("numeric gradient",)),  # not finite
-        sample(integers((2, 3), 9), rejects="x", without=("torch",)),  # torch makes floats of them
+        *ANYWHERE,
+        sample((3, 5), flops=15),
+        sample(given(-100.0, 0.0, 1.5707964, 100.0)),
+        sample(given(-inf, nan, inf), without=("gradient",)),  # not finite
+        sample((2, 3), axis=1, rejects="axis"),
+        WHOLE,
+    )
+
+
+@register("cos")
+class Cos(Function):
+    """y = cos x, x in radians.
+
+    Shape: x -> y of the same shape.
+    Gradient: dx = -g sin x.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.cos.html
+    """
+
+    onnx_name = "Cos"
+    analytic = True
+
+    def forward(self, x: Array) -> Array:
+        return np.cos(x)
+
+    def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
+        return (-g * function("sin", x),)
+
+    samples = (
+        *ANYWHERE,
+        sample((3, 5), flops=15),
+        sample(given(-100.0, 0.0, 3.1415927, 100.0)),
+        sample(given(-inf, nan, inf), without=("gradient",)),  # not finite
+        sample((2, 3), axis=1, rejects="axis"),
+        WHOLE,
     )
 
 
 @register("abs")
 class Abs(Function):
-    """y = |x|; dx = g where x > 0, -g where x < 0, 0 where x is 0.
+    """y = |x|.
 
-    Source: torch.abs, https://docs.pytorch.org/docs/stable/generated/torch.abs.html
+    Shape: x -> y of the same shape.
+    Gradient: dx = g where x > 0, -g where x < 0, 0 where x is 0.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.abs.html
     """
 
     accepts = (*FLOATS, *INTEGERS)
@@ -179,24 +213,34 @@ class Abs(Function):
         return (where(x > 0, g, where(x < 0, -g, 0.0)),)
 
     def branch(self, x: Array) -> Array:
-        return np.sign(x).astype("int8")
+        return np.subtract(x > 0, x < 0, dtype="int8")
 
     samples = (
+        *ANYWHERE,
         sample((3, 5), flops=15),
         sample(given(-1.5, 0.0, 2.5)),
+        sample(given(-inf, nan, inf), without=("gradient",)),  # not finite
         sample(given(-3, 0, 4, dtype="int64")),
+        sample(given((-3, 0), (4, 5), dtype="int32")),
         sample(given(True, False, dtype="bool"), rejects="x"),
+        sample((2, 3), axis=1, rejects="axis"),
     )
 
 
 @register("erf")
 class Erf(Function):
-    """y = 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x; dx = g 2 / sqrt(pi) exp(-x^2).
+    """y = 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
 
+    Shape: x -> y of the same shape.
+    Gradient: dx = g 2 / sqrt(pi) exp(-x^2).
     Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.1.
     """
 
+    analytic = True
+
     def forward(self, x: Array) -> Array:
+        if x.dtype.kind == "c":
+            return _complex_erf(x)
         return np.asarray(_erf()(x)).astype(x.dtype)
 
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
@@ -207,22 +251,46 @@ class Erf(Function):
         return graph.node("Erf", x)
 
     samples = (
+        *ANYWHERE,
         sample((3, 5), flops=15),
-        sample((2, 3, 4)),
-        sample(given(-6.0, 0.0, 6.0)),
-        sample(integers((2, 3), 9), rejects="x", without=("torch",)),  # torch makes floats of them
+        sample(given(-7.0, 0.0, 5.5)),
+        sample(given(-30.0, 1e-20, 30.0)),
+        sample((2, 3), axis=1, rejects="axis"),
+        WHOLE,
     )
+
+
+@cache
+def _erf() -> Any:
+    """math.erf for arrays, in float64."""
+    return np.frompyfunc(math.erf, 1, 1)
+
+
+def _complex_erf(z: Array) -> Array:
+    """erf near the real axis: exp(-z^2) 2 / sqrt(pi) sum_n 2^n z^(2n+1) / (1 3 ... (2n+1)), 7.1.6.
+
+    All terms have the sign of the real part, so nothing cancels. From 7 on it is 1, also in its slope.
+    """
+    near = np.where(np.abs(z.real) < 7, z, 0)
+    term = total = near
+    for n in range(1, 200):
+        term = term * (2 * near * near / (2 * n + 1))
+        total = total + term
+    return np.where(np.abs(z.real) < 7, total * np.exp(-near * near) * (2 / math.sqrt(pi)), np.sign(z.real))
 
 
 @register("cast")
 class Cast(Function):
-    """y = x in another dtype, true being 1; dx = g in the dtype of x, none for whole numbers.
+    """y = x in another dtype, true being 1.
 
     Floats cannot become whole numbers, since what is out of range then differs from machine to machine.
-    Source: ONNX Cast, https://onnx.ai/onnx/operators/onnx__Cast.html
+    Shape: x -> y of the same shape.
+    Gradient: dx = g in the dtype of x; none for whole numbers.
+    Source: https://onnx.ai/onnx/operators/onnx__Cast.html
     """
 
     accepts = DTYPES
+    cost = 0
     to: Literal["float32", "float64", "int64", "int32"]
 
     def dtype(self, x: str) -> str:
@@ -236,9 +304,6 @@ class Cast(Function):
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array | None]:
         return (cast(g, x) if str(x.dtype) in FLOATS else None,)
 
-    def flops(self, y: Shape, x: Shape) -> Any:
-        return 0
-
     def torch(self, x: Operand) -> Code:
         return method(x, "to", f"torch.{self.to}")
 
@@ -247,12 +312,20 @@ class Cast(Function):
 
     samples = (
         sample((3, 5), to="float64", flops=0, without=("numeric gradient",)),
+        sample((2, 3, 4), to="float32", without=("numeric gradient",)),
+        sample((), to="float32", without=("numeric gradient",)),
         sample(integers((2, 3), 9), to="float32"),
+        sample(integers((), 9), to="float64"),
+        sample(integers((1, 3), 9, "int32"), to="float32"),
         sample(given(True, False, dtype="bool"), to="int64"),
+        sample(given((True,), (False,), dtype="bool"), to="float32"),
+        sample(given(True, dtype="bool"), to="int32"),
         sample(integers((2, 3), 9, "int32"), to="int64"),
+        sample(integers((2, 3), 9), to="int64"),
         sample((2, 3), to="int64", rejects="to", without=("torch",)),  # torch truncates
         sample(integers((2, 3), 9), to="int32", rejects="to", without=("torch",)),  # torch wraps
         sample((2, 3), to="float16", rejects="to", without=("torch",)),  # netc has no such dtype
+        sample((2, 3), rejects="to"),
     )
 
 
