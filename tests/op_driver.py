@@ -173,7 +173,16 @@ def check_refused(op_class, sample):
     by_dtype = refusal(op_class, sample, None)
     if by_dtype is None and values:
         free = accept_free(op_class, sample.attributes, named, values)
-        assert free is None, f"accepted for free sizes with {free}"
+        assert free is None or disagrees(*free[:2], sample), f"accepted for free sizes with {free}"
+
+
+def disagrees(op, shapes, sample) -> bool:
+    """Whether the dtypes do not go with the shapes, though each might do alone."""
+    try:
+        op.agree(shapes, [o.dtype for o in sample.operands])
+    except Mismatch:
+        return True
+    return False
 
 
 def operand_shape(operand):
@@ -187,6 +196,7 @@ def refusal(op_class, sample, shapes):
         op.dtype(*(o.dtype for o in sample.operands))
         if shapes is not None:
             op.shape(*shapes)
+            op.agree(shapes, [o.dtype for o in sample.operands])
     except BadArgument as bad:
         return bad.name
     except Mismatch as mismatch:

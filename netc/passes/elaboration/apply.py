@@ -156,6 +156,7 @@ def apply_op(
     try:
         op.dtype(*(v.type.dtype for v in inputs))
         made = op.shape(*shapes)
+        op.agree(shapes, [v.type.dtype for v in inputs])
         wanted = op.params(*shapes)
     except Mismatch as error:
         at = places.get(error.at, span)
