@@ -123,7 +123,6 @@ NAMES = {
     "Sequential": "layers are chained with `->`",
     "ModuleList": "repeat a layer with `layer * n`, or write a `for` loop",
     "Add": "tensors are added with `+`",
-    "einsum": "write `rearrange(...)` and `@`",
     "Input": "write `input x: float32[N, 3, 32, 32]`",
     "print": "nothing runs at compile time; `netc show` prints shapes",
     "str": 'write the value within a string: "layer{i}"',

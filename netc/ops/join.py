@@ -18,6 +18,7 @@ class Join(Op):
 
     operands = ("*xs",)
     accepts = DTYPES
+    analytic = True
 
     def dtype(self, *xs: str) -> str | tuple[str, ...]:
         require(len(xs) > 0, "xs", f"{self.name} takes at least one tensor")
@@ -29,8 +30,10 @@ class Join(Op):
 
 @register("concat")
 class Concat(Join):
-    """y = xs one behind the other along `axis`; each gets its part of g.
+    """y = xs one behind the other along `axis`.
 
+    Shape: xs[0] [..., n, ...], xs[1] [..., m, ...], ... -> y [..., n + m + ..., ...].
+    Gradient: dxs[i] = its part of g.
     Source: torch.cat, https://docs.pytorch.org/docs/stable/generated/torch.cat.html
     """
 
@@ -73,7 +76,14 @@ class Concat(Join):
         sample((2, 3), (2, 4), axis=1, flops=0),
         sample((2, 3, 4), (1, 3, 4), (3, 3, 4), axis=-3),
         sample((2, 3), axis=0),
+        sample((3,), (1,), (2,), axis=0),
+        sample((2, 3, 4, 5), (2, 3, 1, 5), axis=2),
+        sample((1, 1), (1, 1), axis=1),
+        sample((2, 3), (2, 3), (2, 3), (2, 3), axis=-2),
+        sample((4, 1, 2), (4, 5, 2), axis=1),
         sample(integers((2, 3), 9), integers((2, 1), 9), axis=-1),
+        sample(integers((2, 3), 2, "bool"), integers((1, 3), 2, "bool"), axis=0),
+        sample(integers((2, 3), 9, "int32"), integers((2, 3), 9, "int32"), axis=1),
         sample((2, 3), (2, 4), axis=0, rejects="xs[1]"),
         sample((2, 3), (2, 3, 1), axis=0, rejects="xs[1]"),
         sample((2, 3), (2, 3), axis=2, rejects="axis"),
@@ -85,8 +95,10 @@ class Concat(Join):
 
 @register("stack")
 class Stack(Join):
-    """y = xs one behind the other along a new axis `axis`; each gets its part of g.
+    """y[..., i, ...] = xs[i][..., ...], i being a new axis, which is axis `axis` of y.
 
+    Shape: k operands [..., ...] of one shape -> y [..., k, ...].
+    Gradient: dxs[i] = its part of g.
     Source: torch.stack, https://docs.pytorch.org/docs/stable/generated/torch.stack.html
     """
 
@@ -120,6 +132,14 @@ class Stack(Join):
         sample((2, 3), (2, 3), (2, 3), axis=-1),
         sample((2, 3), axis=0),
         sample((), (), axis=0),
+        sample((), (), (), axis=-1),
+        sample((5,), (5,), axis=1),
+        sample((5,), (5,), (5,), axis=-2),
+        sample((2, 3, 4), (2, 3, 4), axis=2),
+        sample((1, 3), (1, 3), axis=0),
+        sample((2, 1, 3), (2, 1, 3), axis=-4),
+        sample(integers((2, 3), 9), integers((2, 3), 9), axis=1),
+        sample(integers((2, 3), 2, "bool"), integers((2, 3), 2, "bool"), axis=2),
         sample((2, 3), (2, 4), axis=0, rejects="xs[1]"),
         sample((2, 3), (2, 3, 1), axis=0, rejects="xs[1]"),
         sample((2, 3), (2, 3), axis=3, rejects="axis"),
@@ -140,6 +160,7 @@ class Cut(Op):
 
     cuts = True
     accepts = DTYPES
+    analytic = True
     axis: int
 
     def lengths(self, n: AnyDim) -> Shape:
@@ -171,7 +192,8 @@ class Cut(Op):
 class Split(Cut):
     """ys = x cut along `axis` into parts of `split_size`, the last what is left, or of the sizes listed.
 
-    dx = the gradients of the parts, one behind the other.
+    Shape: x [..., n, ...] -> ys [..., s, ...], as many as it takes; n is known, or equals the sum of the list.
+    Gradient: dx = the gradients of the parts, one behind the other.
     Source: torch.split, https://docs.pytorch.org/docs/stable/generated/torch.split.html
     """
 
@@ -201,6 +223,13 @@ class Split(Cut):
         sample((2, 7, 3), split_size=[1, 4, 2], axis=-2),
         sample((2, 3), split_size=3, axis=1),
         sample((2, 3), split_size=5),
+        sample((5,), split_size=1),
+        sample((1, 4), split_size=1),
+        sample((2, 3, 4, 5), split_size=2, axis=-1),
+        sample((2, 6), split_size=[6], axis=1),
+        sample((3, 4), split_size=[2, 1]),
+        sample(integers((2, 5), 9), split_size=[4, 1], axis=1),
+        sample(integers((3, 2), 2, "bool"), split_size=2),
         sample((2, 5), split_size=[2, 2], axis=1, rejects="split_size"),
         sample((2, 5), split_size=0, axis=1, rejects="split_size"),
         sample((2, 5), split_size=[5, 0], axis=1, rejects="split_size", without=("torch",)),  # torch: empty
@@ -212,7 +241,8 @@ class Split(Cut):
 class Chunk(Cut):
     """ys = x cut along `axis` into `chunks` parts of equal size, the last smaller where that leaves a rest.
 
-    dx = the gradients of the parts, one behind the other.
+    Shape: x [..., n, ...] -> `chunks` parts [..., ceil(n / chunks), ...], the last of them with what is left.
+    Gradient: dx = the gradients of the parts, one behind the other.
     Source: torch.chunk, https://docs.pytorch.org/docs/stable/generated/torch.chunk.html
     """
 
@@ -239,6 +269,13 @@ class Chunk(Cut):
         sample((2, 7), chunks=3, axis=1),
         sample((2, 4, 3), chunks=4, axis=-2),
         sample((2, 3), chunks=1),
+        sample((5,), chunks=5),
+        sample((1, 4), chunks=1),
+        sample((2, 3, 4, 5), chunks=2, axis=-1),
+        sample((2, 8), chunks=3, axis=1),
+        sample((7, 2), chunks=4),
+        sample(integers((2, 5), 9), chunks=2, axis=1),
+        sample(integers((4, 2), 2, "bool"), chunks=2),
         sample((5, 2), chunks=4, rejects="chunks", without=("torch",)),  # torch gives three parts
         sample((5, 2), chunks=0, rejects="chunks"),
         sample((5, 2), chunks=2, axis=2, rejects="axis"),

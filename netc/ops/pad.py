@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any, Literal
 
@@ -21,9 +22,9 @@ from netc.ops.contract import (
     require,
     sample,
 )
-from netc.ops.notation import pad
+from netc.ops.notation import function, pad
 
-NUMPY_MODES: dict[str, Any] = {"reflect": "reflect", "replicate": "edge"}
+NUMPY_MODES: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 LAST = 2**63 - 1
 
 
@@ -31,15 +32,19 @@ LAST = 2**63 - 1
 class Pad(Op):
     """y = x with `padding` more elements before and behind each of its last axes, the last axis first.
 
-    A negative number cuts, in mode "constant" only. dx = g without what was added, zeros where cut; what
-    "reflect" and "replicate" copied gives its share back to where it came from.
+    Mode "constant" adds `value`, where a negative number cuts; "reflect" mirrors without the edge itself,
+    "replicate" repeats the edge, "circular" goes on with the other end, for 1 to 3 of the last axes.
+    Shape: x [..., h, w], padding [l, r, t, b] -> y [..., t + h + b, l + w + r].
+    Gradient: dx = g without what was added, zeros where cut; what was copied gives its share back to where it came
+    from.
     Source: torch.nn.functional.pad,
     https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.pad.html
     """
 
     accepts = (*FLOATS, *INTEGERS)
+    analytic = True
     padding: tuple[AnyDim, ...]
-    mode: Literal["constant", "reflect", "replicate"] = "constant"
+    mode: Literal["constant", "reflect", "replicate", "circular"] = "constant"
     value: float = 0.0
 
     def dtype(self, x: str) -> str | tuple[str, ...]:
@@ -80,13 +85,17 @@ class Pad(Op):
             for amount in pair:
                 known = isinstance(amount, int) and amount >= 0
                 require(known, "padding", f"mode {self.mode} takes known numbers from 0, not {amount}")
-                enough = self.mode != "reflect" or at_least(n - amount, 1)
-                require(enough, "padding", f"an axis of {n} is too short to be reflected by {amount}")
+                left = {"reflect": 1, "circular": 0}.get(self.mode)
+                enough = left is None or at_least(n - amount, left)
+                short = f"an axis of {n} is too short for {amount} of mode {self.mode}"
+                require(enough, "padding", short)
 
     def forward(self, x: Array) -> Array:
         amounts: Any = self.amounts(x.shape)
         cut = x[tuple(slice(max(-b, 0), n + min(a, 0)) for n, (b, a) in zip(x.shape, amounts, strict=True))]
         added = [(max(b, 0), max(a, 0)) for b, a in amounts]
+        if not added:
+            return np.asarray(cut)
         if self.mode == "constant":
             return np.pad(cut, added, constant_values=np.asarray(self.value, x.dtype))
         return np.pad(cut, added, mode=NUMPY_MODES[self.mode])
@@ -104,11 +113,21 @@ class Pad(Op):
             kept = _part(g, axis, start, g.shape[axis] - added)
             return _extend(kept, axis, -before if _cuts(before) else 0, -after if _cuts(after) else 0)
         out = _part(g, axis, before, before + n)
-        left = [(before - i, i if self.mode == "reflect" else 0) for i in _numbers(before)]
-        right = [(before + n - 1 + i, n - 1 - (i if self.mode == "reflect" else 0)) for i in _numbers(after)]
-        for source, target in left + right:
-            out = out + _extend(_part(g, axis, source, source + 1), axis, target, n - 1 - target)
+        if before:
+            copied = self._sources(_part(g, axis, 0, before), axis)
+            start = {"reflect": 1, "circular": n - before}.get(self.mode, 0)
+            out = out + _extend(copied, axis, start, n - start - copied.shape[axis])
+        if after:
+            copied = self._sources(_part(g, axis, before + n, before + n + after), axis)
+            rest = {"reflect": 1, "circular": n - after}.get(self.mode, 0)
+            out = out + _extend(copied, axis, n - rest - copied.shape[axis], rest)
         return out
+
+    def _sources(self, g: Array, axis: int) -> Array:
+        """The gradient of a part that was copied, in the order of where it was copied from."""
+        if self.mode == "circular":
+            return g
+        return function("flip", g, axis=(axis,)) if self.mode == "reflect" else g.sum(axis, keepdims=True)
 
     def flops(self, y: Shape, x: Shape) -> Any:
         return 0
@@ -133,6 +152,8 @@ class Pad(Op):
         added = [tuple(0 if _cuts(amount) else amount for amount in pair) for pair in amounts]
         if all(pair == (0, 0) for pair in added):
             return graph.node("Identity", x) if out is x else out
+        if self.mode == "circular":
+            return _wrap_node(graph, x, added)
         pads = graph.sizes((*(before for before, _ in added), *(after for _, after in added)))
         if self.mode != "constant":
             return graph.node("Pad", out, pads, mode="edge" if self.mode == "replicate" else "reflect")
@@ -149,12 +170,21 @@ class Pad(Op):
         sample((1, 2, 3, 4), padding=[3, 1, 0, 2], mode="reflect"),
         sample((1, 2, 3, 4), padding=[2, 1, 1, 5], mode="replicate"),
         sample((2, 3), padding=[1, 2], mode="replicate"),
+        sample((2, 3, 4), padding=[0, 2], mode="replicate"),
+        sample((2, 3, 4), padding=[2, 1], mode="circular"),
+        sample((1, 2, 3, 4), padding=[1, 0, 3, 2], mode="circular"),
+        sample((2, 3), padding=[3, 3], mode="circular"),
+        sample((2, 1, 4), padding=[0, 3], mode="circular"),
+        sample((1, 2, 2, 3, 4), padding=[1, 2, 0, 1, 1, 0], mode="reflect"),
+        sample((), padding=[]),
+        sample((2, 1), padding=[0, 0, 1, 0], value=2.5),
         sample(integers((2, 3), 9), padding=[1, 2], value=7),
         sample(given((-1.0, -2.0), (-3.0, -4.0)), padding=[1, 1]),
         sample((2, 3), padding=[1], rejects="padding"),
         sample((2, 3), padding=[0, 0, 0, 0, 1, 1], rejects="padding"),
         sample((2, 3), padding=[-2, -1], rejects="padding", without=("torch",)),  # torch: an empty tensor
         sample((2, 3, 4), padding=[4, 0], mode="reflect", rejects="padding"),
+        sample((2, 3, 4), padding=[0, 5], mode="circular", rejects="padding"),
         sample((2, 3, 4), padding=[1, 1, 1, 1, 1, 1], mode="reflect", rejects="padding"),
         sample((4,), padding=[1, 1], mode="replicate", rejects="padding"),
         sample((2, 3, 4), padding=[-1, 1], mode="replicate", rejects="padding", without=("torch",)),
@@ -173,8 +203,20 @@ def _cuts(amount: AnyDim) -> bool:
     return not isinstance(amount, Dim) and amount < 0
 
 
-def _numbers(amount: AnyDim) -> range:
-    return range(1, amount + 1) if isinstance(amount, int) else range(0)
+def _wrap_node(graph: Graph, x: str, added: Sequence[tuple[AnyDim, ...]]) -> Any:
+    """ONNX knows mode "wrap" from opset 19 on alone."""
+    for axis, (before, after) in enumerate(added):
+        ends = [(-before, LAST)] if before else []
+        starts = [(0, after)] if after else []
+        if ends or starts:
+            parts = [_part_node(graph, x, axis, *bounds) for bounds in ends]
+            parts += [x, *(_part_node(graph, x, axis, *bounds) for bounds in starts)]
+            x = graph.node("Concat", *parts, axis=axis)
+    return x
+
+
+def _part_node(graph: Graph, x: str, axis: int, start: AnyDim, stop: AnyDim) -> str:
+    return str(graph.node("Slice", x, *(graph.constant([n], "int64") for n in (start, stop, axis))))
 
 
 def _part(g: Array, axis: int, start: AnyDim, stop: AnyDim) -> Array:

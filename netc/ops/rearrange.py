@@ -12,7 +12,7 @@ from netc.dims import AnyDim, Dim, Shape, show
 from netc.dims import same as must_equal
 from netc.ops.arrays import np
 from netc.ops.code import Code, Hole, Piece
-from netc.ops.contract import DTYPES, Array, Graph, Op, Operand, register, require, sample
+from netc.ops.contract import DTYPES, Array, Graph, Op, Operand, integers, register, require, sample
 from netc.ops.layout import quotient, reshape_node
 
 Groups: TypeAlias = tuple[tuple[str, ...], ...]
@@ -32,11 +32,13 @@ class Rearrange(Op):
     """y = x with its axes named on the left of the pattern and laid out as on its right.
 
     Parentheses split or join axes, the last named running fastest; a keyword gives a size that x does not.
-    dx = g rearranged back.
+    Shape: x [n, t, h * d] -> y [n, h, t, d] for "n t (h d) -> n h t d", h or d being given.
+    Gradient: dx = g rearranged back.
     Source: Rogozhnikov, Einops: Clear and Reliable Tensor Manipulations (2022), https://einops.rocks
     """
 
     accepts = DTYPES
+    analytic = True
     extra = "sizes"
     pattern: str
     sizes: tuple[tuple[str, AnyDim], ...] = ()
@@ -147,6 +149,14 @@ class Rearrange(Op):
         sample((2, 3, 4, 6), pattern="n c (h p) (w q) -> n (p q c) h w", p=2, q=3),
         sample((2, 1, 4), pattern="a 1 b -> (a b) 1"),
         sample((2, 3), pattern="a b -> a b"),
+        sample((5,), pattern="(a b) -> b a", a=5),
+        sample((2, 3, 4), pattern="a b c -> (a b c)"),
+        sample((2, 3), pattern="a b -> 1 b 1 a"),
+        sample((1, 1), pattern="1 1 -> "),
+        sample((2, 12), pattern="n (a b c) -> n c b a", a=2, c=3),
+        sample((2, 3, 4, 5), pattern="n c h w -> n h w c"),
+        sample(integers((2, 6), 9), pattern="a (b c) -> (c a) b", b=3),
+        sample(integers((2, 3), 2, "bool"), pattern="a b -> b a"),
         sample((2, 3), pattern="a b -> a b c", rejects="pattern"),
         sample((2, 3), pattern="a b -> a", rejects="pattern"),
         sample((2, 3), pattern="a a -> a a", rejects="pattern"),
@@ -170,7 +180,7 @@ def _method(name: str, arguments: Shape) -> list[Piece]:
     for i, n in enumerate(arguments):
         pieces += [", "] if i else []
         pieces.append(Hole(n, f"size{i}" if name == "reshape" else f"dim{i}"))
-    return [*pieces, ")"]
+    return [*pieces, ")" if arguments else "())"]
 
 
 def _groups(side: str) -> Groups:

@@ -33,12 +33,15 @@ class Range:
 class Slice(Op):
     """y = x[items]: a number takes one element and drops the axis, a range takes some, none takes all.
 
-    Bounds lie within the axis; negative numbers count from its end. dx = g laid into zeros.
+    Bounds lie within the axis; negative numbers count from its end. Nothing empty is taken, and no step goes back.
+    Shape: x [n, m, k, ...], items [2, (1, 6, 2), none] -> y [3, k, ...].
+    Gradient: dx = g laid into zeros.
     Source: numpy's basic indexing, https://numpy.org/doc/stable/user/basics.indexing.html
     """
 
     operator = "[]"
     accepts = DTYPES
+    analytic = True
     items: tuple[AnyDim | tuple[AnyDim | None, AnyDim | None, int | None] | None, ...]
 
     def ranges(self, x: Shape) -> tuple[Range, ...]:
@@ -99,7 +102,13 @@ class Slice(Op):
         sample((3,), items=[1]),
         sample((3, 2), items=[None, None]),
         sample((1, 4), items=[0, (-3, -1, None)]),
+        sample((5,), items=[(0, -1, None)]),
+        sample((5,), items=[(None, None, 5)]),
+        sample((2, 6, 3), items=[None, (-4, None, 3), 2]),
+        sample((2, 3), items=[-2, -3]),
+        sample((4, 5), items=[]),
         sample(integers((4, 5), 9), items=[(2, 3, None)]),
+        sample(integers((4, 5), 2, "bool"), items=[None, (None, None, 2)]),
         sample((4, 5), items=[4], rejects="items"),
         sample((4, 5), items=[-5], rejects="items"),
         sample((4, 5), items=[0, 0, 0], rejects="items"),
@@ -107,6 +116,7 @@ class Slice(Op):
         sample((4, 5), items=[(0, 5, None)], rejects="items", without=("torch",)),  # torch takes 4
         sample((4, 5), items=[(-5, None, None)], rejects="items", without=("torch",)),  # likewise
         sample((4, 5), items=[(None, None, -1)], rejects="items"),
+        sample((4, 5), items=[(None, None, 0)], rejects="items"),
         sample((4, 5), items=["a"], rejects="items"),
     )
 
