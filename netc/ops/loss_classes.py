@@ -59,9 +59,10 @@ def aligned(target: Array) -> Array:
     return target.reshape((target.shape[0], 1, *target.shape[1:]))
 
 
-def known_classes(scores: Array, at: str = "logits") -> int:
-    classes = value(scores.shape[1])
-    require(classes is not None, at, f"{at} has {scores.shape[1]} classes, which must be known")
+def known_classes(scores: Shape, at: str = "logits") -> int:
+    """How many classes there are, which must not depend on a free size."""
+    classes = value(scores[1])
+    require(classes is not None, at, f"{at} has {scores[1]} classes, which must be known")
     return classes or 0
 
 
@@ -72,7 +73,7 @@ def per_class(numbers: Array, scores: Array) -> Array:
 
 def hits(scores: Array, target: Array, at: str = "logits") -> Array:
     """Whether a class is the target, [N, C, ...]."""
-    return equal(aligned(target), per_class(np.arange(known_classes(scores, at)), scores))
+    return equal(aligned(target), per_class(np.arange(known_classes(scores.shape, at)), scores))
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Shares:
 
     @staticmethod
     def of(scores: Array, target: Array, weight: tuple[float, ...] | None, ignored: Array, at: str) -> Shares:
-        numbers = weight or (1.0,) * known_classes(scores, at)
+        numbers = weight or (1.0,) * known_classes(scores.shape, at)
         column = per_class(np.asarray(numbers, str(scores.dtype)), scores)
         hit = hits(scores, target, at)
         of_target = (cast(hit, scores) * column).sum(1, keepdims=True)

@@ -5,13 +5,20 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from netc.dims import AnyDim, Shape, at_least, value
+from netc.dims import Shape, at_least
 from netc.ops.arrays import np
 from netc.ops.code import Code, Hole
 from netc.ops.contract import Array, Draw, Graph, Op, Operand, given, integers, register, require, sample
 from netc.ops.function import cast_node
 from netc.ops.loss import mean_node
-from netc.ops.loss_classes import aligned, check_range, require_class_dtypes, require_classes
+from netc.ops.loss_classes import (
+    aligned,
+    check_range,
+    known_classes,
+    require_axes,
+    require_class_dtypes,
+    require_classes,
+)
 
 
 class Scored(Op):
@@ -154,8 +161,9 @@ class ConfusionMatrix(Scored):
     """
 
     def shape(self, logits: Shape, target: Shape) -> Shape:
+        require_axes(logits)
+        known_classes(logits)
         require_classes(logits, target)
-        _classes(logits[1])
         return (logits[1], logits[1])
 
     def dtype(self, logits: str, target: str) -> str:
@@ -175,12 +183,12 @@ class ConfusionMatrix(Scored):
         return prod(logits) + 3 * prod(target)
 
     def torch(self, logits: Operand, target: Operand) -> Code:
-        classes = Hole(_classes(logits.shape[1]), "classes")
+        classes = Hole(known_classes(logits.shape), "classes")
         pairs = (f" * {target} + {logits}.argmax(dim=1)).flatten(), minlength=", classes, "**2)")
         return Code(("torch.bincount((", classes, *pairs, ".reshape(", classes, ", ", classes, ")"))
 
     def onnx(self, graph: Graph, logits: Operand, target: Operand) -> Any:
-        every = graph.constant(np.arange(_classes(logits.shape[1])), "int64")
+        every = graph.constant(np.arange(known_classes(logits.shape)), "int64")
 
         def chosen(indices: str) -> Any:
             flat = graph.node("Reshape", indices, graph.constant([-1, 1], "int64"))
@@ -208,9 +216,3 @@ class ConfusionMatrix(Scored):
             integers((3, 4), 9), integers((3,), 4), rejects="logits", without=("torch",)
         ),  # torch takes them
     )
-
-
-def _classes(classes: AnyDim) -> int:
-    known = value(classes)
-    require(known is not None, "logits", f"logits has {classes} classes, which must be known")
-    return known or 0
