@@ -42,9 +42,10 @@ class AdaptiveAveraging(AdaptivePooling):
 
 @register("adaptive_avg_pool1d")
 class AdaptiveAvgPool1d(AdaptiveAveraging):
-    """y[p] = the mean of x over window p of output_size, from floor(p L / output_size) to ceil((p + 1) L / output_size).
+    """y[p] = the mean of x over window p of output_size.
 
-    Where output_size divides L, L may be free; else windows overlap, and ONNX gets them one by one.
+    Window p of o goes from floor(p L / o) to ceil((p + 1) L / o). Where o divides L, L may be free;
+    else windows overlap, and ONNX gets them one by one.
     Shape: x [N, C, L] -> y [N, C, output_size].
     Gradient: dx = the sum of g / elements over the windows that hold an element.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool1d.html

@@ -56,9 +56,10 @@ class AdaptiveMaximum(AdaptivePooling):
 
 @register("adaptive_max_pool1d")
 class AdaptiveMaxPool1d(AdaptiveMaximum):
-    """y[p] = the largest of x in window p of output_size, from floor(p L / output_size) to ceil((p + 1) L / output_size).
+    """y[p] = the largest of x in window p of output_size.
 
-    Where output_size divides L, L may be free; else windows overlap, and ONNX gets them one by one.
+    Window p of o goes from floor(p L / o) to ceil((p + 1) L / o). Where o divides L, L may be free;
+    else windows overlap, and ONNX gets them one by one.
     Shape: x [N, C, L] -> y [N, C, output_size].
     Gradient: dx = g at the first largest element of each window.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveMaxPool1d.html

@@ -72,7 +72,7 @@ class Conv2d(Convolution):
     s is the stride and d the dilation, a number or one an axis. Channels of a group see only the input
     channels of that group. Padding "same" puts the odd element on the right and at the bottom.
     Weight and bias start uniform within 1/sqrt(in_channels / groups * kernel height * kernel width).
-    Shape: x [N, C, H, W] -> y [N, out_channels, (H + 2 padding - d (kernel_size - 1) - 1) // s + 1, and so W].
+    Shape: x [N, C, H, W] -> y [N, out_channels, (H + 2 padding - d (kernel_size - 1) - 1) // s + 1, so W].
     Gradient: dx is the transposed convolution of g by w; dw[m, c, i, j] = sum over p, q of g[m, p, q] times
     the x that w[m, c, i, j] meets; db = sum g.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html

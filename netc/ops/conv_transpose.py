@@ -114,9 +114,9 @@ class ConvTranspose2d(TransposedConvolution):
 
 @register("ConvTranspose3d")
 class ConvTranspose3d(TransposedConvolution):
-    """y[m, p stride + k dilation - padding] += w[c, m, k] x[c, p], and b[m], p and k in 3 axes: Conv3d's adjoint.
+    """y[m, p stride + k dilation - padding] += w[c, m, k] x[c, p], and b[m], p and k in 3 axes.
 
-    output_padding adds to the end of each axis; it must be less than the stride, which ONNX asks for.
+    It is the adjoint of Conv3d. output_padding adds to the end of each axis; it must be less than the stride, which ONNX asks for.
     Weight and bias start uniform within 1/sqrt(out_channels / groups * elements of the kernel).
     Shape: x [N, C, D, H, W] -> y [N, out_channels, D', H', W'], each of the three as
     D' = (D - 1) stride - 2 padding + dilation (kernel_size - 1) + 1 + output_padding.

@@ -51,7 +51,7 @@ class AveragePooling(Pooling):
         return sums
 
     def _counts(self, axis: int, n: AnyDim) -> list[int] | None:
-        """The number of elements of each window along `axis`, a single one where all are whole; None if not known."""
+        """The elements of each window along `axis`, one number where all are whole; None if not known."""
         window, k, p = self.window(), self.axes("kernel_size")[axis], self.margin[axis]
         if window.end[axis] == 0 or (self.count_include_pad and not self.ceil_mode):
             return [k]
@@ -148,8 +148,8 @@ class AvgPool2d(AveragePooling):
 
     That number counts `padding` unless count_include_pad is false, but never what ceil_mode adds. The
     stride is kernel_size unless given.
-    Shape: x [N, C, H, W] -> y [N, C, (H + 2 padding - kernel_size) // stride + 1, and so W]; ceil_mode rounds up
-    and drops a last window that begins behind the map.
+    Shape: x [N, C, H, W] -> y [N, C, (H + 2 padding - kernel_size) // stride + 1, and so W]; ceil_mode rounds
+    up and drops a last window that begins behind the map.
     Gradient: dx = the sum of g / number over the windows that hold an element.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AvgPool2d.html
     """

@@ -77,7 +77,7 @@ class LpPooling(Pooling):
         )
 
     def onnx(self, graph: Graph, x: Operand) -> Any:
-        """By the mean of powers, as torch has it: the sum of LpPool would not be scaled where ceil_mode cuts."""
+        """By the mean of powers, as torch: LpPool would not scale the sum of a window that ceil_mode cuts."""
         powers = graph.node("Pow", x, graph.constant(self.norm_type, x.dtype))
         means = self.mean().onnx(graph, Operand.of(powers, x.shape, x.dtype))
         sums = graph.node("Mul", means, graph.constant(float(self.elements), x.dtype))
@@ -92,7 +92,7 @@ class LpPool1d(LpPooling):
     short is scaled to a whole one, and powers keep their sign: a negative sum has no odd or broken root.
     The stride is kernel_size unless given.
     Shape: x [N, C, L] -> y [N, C, (L - kernel_size) // stride + 1]; ceil_mode rounds up.
-    Gradient: dx = the sum of g (x / y)**(norm_type - 1) over the windows that hold an element; 0 where y is 0.
+    Gradient: dx = the sum of g (x / y)**(norm_type - 1) over the windows that hold an element; 0 where y = 0.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LPPool1d.html
     """
 
@@ -134,7 +134,7 @@ class LpPool2d(LpPooling):
     short is scaled to a whole one, and powers keep their sign: a negative sum has no odd or broken root.
     The stride is kernel_size unless given.
     Shape: x [N, C, H, W] -> y [N, C, (H - kernel_size) // stride + 1, and so W]; ceil_mode rounds up.
-    Gradient: dx = the sum of g (x / y)**(norm_type - 1) over the windows that hold an element; 0 where y is 0.
+    Gradient: dx = the sum of g (x / y)**(norm_type - 1) over the windows that hold an element; 0 where y = 0.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LPPool2d.html
     """
 
@@ -176,8 +176,8 @@ class LpPool3d(LpPooling):
     For an even norm_type it is the norm of the window. As in torch, the sum of a window that ceil_mode cuts
     short is scaled to a whole one, and powers keep their sign: a negative sum has no odd or broken root.
     The stride is kernel_size unless given.
-    Shape: x [N, C, D, H, W] -> y [N, C, (D - kernel_size) // stride + 1, and so H and W]; ceil_mode rounds up.
-    Gradient: dx = the sum of g (x / y)**(norm_type - 1) over the windows that hold an element; 0 where y is 0.
+    Shape: x [N, C, D, H, W] -> y [N, C, (D - kernel_size) // stride + 1, and so H, W]; ceil_mode rounds up.
+    Gradient: dx = the sum of g (x / y)**(norm_type - 1) over the windows that hold an element; 0 where y = 0.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LPPool3d.html
     """
 

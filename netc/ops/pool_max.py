@@ -70,7 +70,7 @@ class MaxPooling(Pooling):
         return y
 
     def _found(self, x: Array) -> tuple[Array, Array]:
-        """The largest of each window and where on the map it is, counted row by row; the first where several are."""
+        """The largest of each window and where on the map it is, row by row; the first where several are."""
         window, sizes = self.window(), x.shape[2:]
         places = np.arange(prod(sizes), dtype="int64").reshape(1, 1, *sizes)
         padded, places = _np_pad(x, window, -inf), _np_pad(places, window, -1)
@@ -139,11 +139,11 @@ class MaxPooling(Pooling):
     def _onnx_places(self, graph: Graph, found: str, pooled: Shape, sizes: Shape) -> str:
         """Positions on each map of `sizes`, from ONNX's on all maps of `pooled` sizes in a row."""
         if pooled == sizes:
-            return str(graph.node("Mod", found, graph.sizes((prod(sizes),)), fmod=0))
+            return str(graph.node("Mod", found, graph.sizes((prod(sizes),))))
         total = ""
         for axis, begin in enumerate(self.window().begin):
             behind, here = graph.sizes((prod(pooled[axis + 1 :]),)), graph.sizes((pooled[axis],))
-            place = graph.node("Mod", graph.node("Div", found, behind), here, fmod=0)
+            place = graph.node("Mod", graph.node("Div", found, behind), here)
             place = graph.node("Sub", place, graph.constant([begin], "int64"))
             place = graph.node("Mul", place, graph.sizes((prod(sizes[axis + 1 :]),)))
             total = graph.node("Add", total, place) if total else place
@@ -216,8 +216,8 @@ class MaxPool2d(MaxPooling):
 
     The stride is kernel_size unless given. return_indices gives a second output: where on its map, counted
     row by row, each largest is. A NaN wins in torch and here; ONNX leaves it open.
-    Shape: x [N, C, H, W] -> y [N, C, (H + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1, and so W];
-    ceil_mode rounds up and drops a last window that begins behind the map.
+    Shape: x [N, C, H, W] -> y [N, C, (H + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1, and so
+    W]; ceil_mode rounds up and drops a last window that begins behind the map.
     Gradient: dx = g at the first largest element of each window, row by row.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html
     """
