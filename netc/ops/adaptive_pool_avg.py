@@ -66,6 +66,7 @@ class AdaptiveAvgPool1d(AdaptiveAveraging):
         sample((1, 2, 1), output_size=3),
         sample((1, 3, 11), output_size=4),
         sample((2, 2, 9), output_size=2),
+        sample((1, 1, 5000), output_size=5000),  # of a free length, more than is tried to be a divisor
         sample((4, 5), output_size=1, rejects="x", without=("torch",)),  # torch has no N there
         sample(integers((1, 2, 5), 9), output_size=1, rejects="x"),
         sample((1, 2, 5), output_size=0, rejects="output_size", without=("torch",)),  # torch: empty
