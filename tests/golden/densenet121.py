@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 
 class DenseLayer(nn.Module):
-    """Adds `growth` channels to those it receives."""
+    """Adds `growth` channels to those it receives (Huang et al., "Densely connected
+    convolutional networks", 2016).
+    """
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
@@ -23,6 +25,10 @@ class DenseLayer(nn.Module):
 
 
 class DenseBlock6(nn.Sequential):
+    """Layers each of which reads what all before it made (Huang et al., "Densely connected
+    convolutional networks", 2016, figure 1).
+    """
+
     def __init__(self) -> None:
         super().__init__()
         for i in range(6):
@@ -30,6 +36,10 @@ class DenseBlock6(nn.Sequential):
 
 
 class DenseBlock12(nn.Sequential):
+    """Layers each of which reads what all before it made (Huang et al., "Densely connected
+    convolutional networks", 2016, figure 1).
+    """
+
     def __init__(self) -> None:
         super().__init__()
         for i in range(12):
@@ -37,6 +47,10 @@ class DenseBlock12(nn.Sequential):
 
 
 class DenseBlock24(nn.Sequential):
+    """Layers each of which reads what all before it made (Huang et al., "Densely connected
+    convolutional networks", 2016, figure 1).
+    """
+
     def __init__(self) -> None:
         super().__init__()
         for i in range(24):
@@ -44,6 +58,10 @@ class DenseBlock24(nn.Sequential):
 
 
 class DenseBlock16(nn.Sequential):
+    """Layers each of which reads what all before it made (Huang et al., "Densely connected
+    convolutional networks", 2016, figure 1).
+    """
+
     def __init__(self) -> None:
         super().__init__()
         for i in range(16):

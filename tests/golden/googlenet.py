@@ -7,12 +7,10 @@ from torch import Tensor, nn
 
 
 class ConvBN(nn.Module):
-    def __init__(
-        self, in_channels: int, width: int, kernel: int = 1, stride: int = 1, padding: int = 0
-    ) -> None:
+    def __init__(self, in_channels: int, width: int, kernel: int = 1, stride: int = 1) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
-            in_channels, width, kernel, stride=stride, padding=padding, bias=False
+            in_channels, width, kernel, stride=stride, padding=kernel // 2, bias=False
         )
         self.bn = nn.BatchNorm2d(width, eps=0.001)
 
@@ -21,23 +19,22 @@ class ConvBN(nn.Module):
 
 
 class Inception(nn.Module):
-    """Four views of the same maps side by side; the arguments are a row of the paper's table 1."""
+    """Four views of the same maps side by side (Szegedy et al., "Going deeper with convolutions",
+    2014, figure 2b).
+
+    The widths are a row of the paper's table 1. `unit(width, kernel_size)` is a convolution that
+    keeps the sides, with what follows it; `largest` the kernel of the third branch.
+    """
 
     def __init__(
         self, in_channels: int, n1: int, reduce3: int, n3: int, reduce5: int, n5: int, pool: int
     ) -> None:
         super().__init__()
         self.branch1 = ConvBN(in_channels, n1)
-        self.branch2 = nn.Sequential(
-            ConvBN(in_channels, reduce3),
-            ConvBN(reduce3, n3, kernel=3, padding=1),
-        )
-        self.branch3 = nn.Sequential(
-            ConvBN(in_channels, reduce5),
-            ConvBN(reduce5, n5, kernel=3, padding=1),
-        )
+        self.branch2 = nn.Sequential(ConvBN(in_channels, reduce3), ConvBN(reduce3, n3, kernel=3))
+        self.branch3 = nn.Sequential(ConvBN(in_channels, reduce5), ConvBN(reduce5, n5, kernel=3))
         self.branch4 = nn.Sequential(
-            nn.MaxPool2d(3, stride=1, padding=1, ceil_mode=True),
+            nn.MaxPool2d(3, stride=1, padding=1),
             ConvBN(in_channels, pool),
         )
 
@@ -76,9 +73,9 @@ class GoogLeNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1 = ConvBN(3, 64, kernel=7, stride=2, padding=3)
+        self.conv1 = ConvBN(3, 64, kernel=7, stride=2)
         self.conv2 = ConvBN(64, 64)
-        self.conv3 = ConvBN(64, 192, kernel=3, padding=1)
+        self.conv3 = ConvBN(64, 192, kernel=3)
         self.inception3a = Inception(192, 64, 96, 128, 16, 32, 32)
         self.inception3b = Inception(256, 128, 128, 192, 32, 96, 64)
         self.inception4a = Inception(480, 192, 96, 208, 16, 48, 64)

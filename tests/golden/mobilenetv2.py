@@ -5,17 +5,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class ConvBN(nn.Sequential):
+class ConvNormAct(nn.Sequential):
+    """A convolution without bias, its norm and its activation (Ioffe and Szegedy, "Batch
+    normalization", 2015).
+
+    An odd kernel keeps the sides at stride 1.
+    """
+
     def __init__(
-        self, in_channels: int, width: int, kernel: int = 1, stride: int = 1, groups: int = 1
+        self, in_channels: int, width: int, kernel_size: int = 1, stride: int = 1, groups: int = 1
     ) -> None:
         super().__init__(
             nn.Conv2d(
                 in_channels,
                 width,
-                kernel,
+                kernel_size,
                 stride=stride,
-                padding=kernel // 2,
+                padding=kernel_size // 2,
                 groups=groups,
                 bias=False,
             ),
@@ -26,13 +32,14 @@ class ConvBN(nn.Sequential):
 
 class InvertedResidual(nn.Module):
     """Expands the channels, filters each by itself, and projects them to `width`, without a
-    rectifier.
+    rectifier (Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018,
+    figure 4).
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.conv = nn.Sequential(
-            ConvBN(32, 32, kernel=3, groups=32),
+            ConvNormAct(32, 32, kernel_size=3, groups=32),
             nn.Conv2d(32, 16, 1, bias=False),
             nn.BatchNorm2d(16),
         )
@@ -43,15 +50,20 @@ class InvertedResidual(nn.Module):
 
 class InvertedResidualExpansion6(nn.Module):
     """Expands the channels, filters each by itself, and projects them to `width`, without a
-    rectifier.
+    rectifier (Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018,
+    figure 4).
     """
 
     def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
         super().__init__()
         self.conv = nn.Sequential(
-            ConvBN(in_channels, 6 * in_channels),
-            ConvBN(
-                6 * in_channels, 6 * in_channels, kernel=3, stride=stride, groups=6 * in_channels
+            ConvNormAct(in_channels, 6 * in_channels),
+            ConvNormAct(
+                6 * in_channels,
+                6 * in_channels,
+                kernel_size=3,
+                stride=stride,
+                groups=6 * in_channels,
             ),
             nn.Conv2d(6 * in_channels, width, 1, bias=False),
             nn.BatchNorm2d(width),
@@ -63,14 +75,15 @@ class InvertedResidualExpansion6(nn.Module):
 
 class InvertedResidualAdd(nn.Module):
     """Expands the channels, filters each by itself, and projects them to `width`, without a
-    rectifier.
+    rectifier (Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018,
+    figure 4).
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.conv = nn.Sequential(
-            ConvBN(width, 6 * width),
-            ConvBN(6 * width, 6 * width, kernel=3, groups=6 * width),
+            ConvNormAct(width, 6 * width),
+            ConvNormAct(6 * width, 6 * width, kernel_size=3, groups=6 * width),
             nn.Conv2d(6 * width, width, 1, bias=False),
             nn.BatchNorm2d(width),
         )
@@ -86,7 +99,7 @@ class MobileNetV2(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            ConvBN(3, 32, kernel=3, stride=2),
+            ConvNormAct(3, 32, kernel_size=3, stride=2),
             InvertedResidual(),
             InvertedResidualExpansion6(16, 24, stride=2),
             InvertedResidualAdd(24),
@@ -99,7 +112,7 @@ class MobileNetV2(nn.Module):
             InvertedResidualExpansion6(96, 160, stride=2),
             *(InvertedResidualAdd(160) for _ in range(2)),
             InvertedResidualExpansion6(160, 320),
-            ConvBN(320, 1280),
+            ConvNormAct(320, 1280),
         )
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, 1000))
 
