@@ -27,7 +27,7 @@ def test_the_spec_becomes_the_class(tmp_path: Path) -> None:
 
 
 def test_the_mistake_gives_the_message(tmp_path: Path) -> None:
-    (tmp_path / "tiny.net").write_text(fences("net")[0].replace("Residual(16)", "Residual(32)"))
+    (tmp_path / "tiny.net").write_text(fences("net")[0].replace("Basic(16)", "Basic(32)"))
     done = netc(tmp_path, "check", "tiny.net")
     assert done.returncode == 1
     assert done.stdout == fences("text")[0]
