@@ -29,7 +29,7 @@ from netc.ops.notation import equal, expand, function, where
 def looked_up(x: Draw, rows: int, width: int, padding_idx: int | None = None) -> Sample:
     """A sample in float64, without the slopes that the padding row has and its gradient has not."""
     without = () if padding_idx is None else ("numeric gradient", "analytic")
-    table = {"num_embeddings": rows, "embedding_dim": width, "padding_idx": padding_idx}
+    table: dict[str, Any] = {"num_embeddings": rows, "embedding_dim": width, "padding_idx": padding_idx}
     return sample(x, to="float64", without=without, **table)
 
 
@@ -124,9 +124,7 @@ class Embedding(Op):
         looked_up(integers((3, 1, 2), 8, "int32"), 8, 1),
         sample(integers((2, 3), 4), num_embeddings=0, embedding_dim=2, rejects="num_embeddings"),
         refused(num_embeddings=4, embedding_dim=0, rejects="embedding_dim"),  # torch makes nothing
-        refused(
-            num_embeddings=4, embedding_dim=2, padding_idx=4, rejects="padding_idx"
-        ),  # an assertion of it
+        refused(num_embeddings=4, embedding_dim=2, padding_idx=4, rejects="padding_idx"),  # it asserts
         refused(num_embeddings=4, embedding_dim=2, padding_idx=-5, rejects="padding_idx"),
         sample((2, 3), num_embeddings=4, embedding_dim=2, rejects="x"),
     )
