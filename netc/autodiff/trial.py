@@ -75,18 +75,23 @@ def _input(
     if dtype == "bool":
         return generator.random(shape) < 0.5
     if dtype.startswith("int"):
-        return generator.integers(0, _classes(value, flat), shape, dtype=dtype)
+        return generator.integers(0, _classes(value, flat, sizes), shape, dtype=dtype)
     if target:  # what a probability may be, too
         return generator.random(shape).astype(dtype)
     return generator.standard_normal(shape).astype(dtype)
 
 
-def _classes(value: Value, flat: Flat) -> int:
-    """How many whole numbers from 0 may stand in `value`: the classes that it picks from, else two."""
+def _classes(value: Value, flat: Flat, sizes: Mapping[str, int]) -> int:
+    """How many whole numbers from 0 may stand in `value`: what its op says, the classes that it picks from, or two."""
     rank = len(value.type.shape)
     found: list[int] = []
     for node in flat.nodes:
         if value not in node.inputs:
+            continue
+        limits = node.op.below(*(v.type.shape for v in node.inputs))
+        said = [n for v, n in zip(node.inputs, limits, strict=True) if v is value and n is not None]
+        if said:
+            found += numbers(tuple(substitute(n, sizes) for n in said))
             continue
         scores = [v.type.shape for v in node.inputs if len(v.type.shape) == rank + 1]
         found += [d for shape in scores if isinstance(d := shape[min(1, rank)], int)]

@@ -6,6 +6,7 @@ A family file defines ops; nothing else in netc names one. The driver of each ph
     params           the parameters, with their shapes and initialisation
     forward, vjp     the numpy reference and the gradient rule (`netc.ops.notation`)
     branch           which smooth piece of a piecewise function each element lies on
+    below            which whole numbers an operand of positions may hold
     training, noise  what training computes, where it differs, and the mask that it draws for it
     flops, macs      the cost
     torch, module    the PyTorch spelling: an expression, and the constructor of its nn.Module
@@ -236,6 +237,10 @@ class Op:
         Between two points of equal branches the op is smooth; None where it is smooth everywhere.
         """
         return None
+
+    def below(self, *operands: Any) -> tuple[AnyDim | None, ...]:
+        """For each operand, from the Shapes of all, what whole numbers from 0 in it stay below; None where any do."""
+        return (None,) * len(operands)
 
     def noise(self, *operands: Any) -> Noise | None:
         """The mask that training draws, from the Shapes of the operands; None where it draws none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from netc.dims import Shape, at_least, same, show
+from netc.dims import AnyDim, Shape, at_least, same, show
 from netc.ops.arrays import np
 from netc.ops.attributes import axis_of
 from netc.ops.code import Code, Hole, method
@@ -79,6 +79,9 @@ class Gather(Op):
             "scatter_add", function("full_like", x, fill_value=0.0), index, g, axis=self.axis
         ), None
 
+    def below(self, x: Shape, index: Shape) -> tuple[AnyDim | None, ...]:
+        return None, x[self.axis]
+
     def flops(self, y: Shape, x: Shape, index: Shape) -> Any:
         return 0
 
@@ -145,6 +148,9 @@ class ScatterAdd(Op):
 
     def vjp(self, g: Array, y: Array, x: Array, index: Array, src: Array) -> tuple[Array, None, Array]:
         return g, None, function("gather", g, index, axis=self.axis)
+
+    def below(self, x: Shape, index: Shape, src: Shape) -> tuple[AnyDim | None, ...]:
+        return None, x[self.axis], None
 
     def flops(self, y: Shape, x: Shape, index: Shape, src: Shape) -> Any:
         return prod(src)

@@ -63,6 +63,9 @@ class IndexSelect(Op):
         zeros = function("full_like", x, fill_value=0.0)
         return function("scatter_add", zeros, expand(places, slices.shape), slices, axis=axis), None
 
+    def below(self, x: Shape, index: Shape) -> tuple[AnyDim | None, ...]:
+        return None, x[self.axis]
+
     def flops(self, y: Shape, x: Shape, index: Shape) -> Any:
         return 0
 

@@ -40,7 +40,6 @@ class Concat(Join):
     axis: int
 
     def shape(self, *xs: Shape) -> Shape:
-        require(len(xs) > 0, "xs", "concat takes at least one tensor")
         first = xs[0]
         axis = axis_of(self.axis, len(first), operand="xs[0]")
         total: AnyDim = 0
@@ -105,7 +104,6 @@ class Stack(Join):
     axis: int
 
     def shape(self, *xs: Shape) -> Shape:
-        require(len(xs) > 0, "xs", "stack takes at least one tensor")
         first = xs[0]
         axis = axis_of(self.axis, len(first) + 1, operand="the result")
         for name, x in zip(self.operand_names(len(xs)), xs, strict=True):
@@ -252,13 +250,12 @@ class Chunk(Cut):
     def lengths(self, n: AnyDim) -> Shape:
         k = self.chunks
         require(k >= 1, "chunks", f"x cannot be cut into {k} parts")
-        known = n if isinstance(n, int) or decide("zero", n % k) is True else value(n)
-        if known is None:
-            require(divides(k, n), "chunks", f"the axis has {n}, which is not known to be a multiple of {k}")
-            known = n
+        number = value(n) if decide("zero", n % k) is not True else None
+        known = n if number is None else number
         part = ceil_divide(known, k)
         rest = known - part * (k - 1)
-        require(at_least(rest, 1), "chunks", f"an axis of {n} cannot be cut into {k} parts of {part}")
+        fits = (isinstance(known, int) or divides(k, known)) and at_least(rest, 1)
+        require(fits, "chunks", f"an axis of {n} cannot be cut into {k} parts of {part}")
         return (part,) * (k - 1) + (rest,)
 
     def torch(self, x: Operand) -> Code:

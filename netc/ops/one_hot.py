@@ -36,6 +36,9 @@ class OneHot(Op):
         classes: Any = self.num_classes
         return (x[..., None] == np.arange(classes)).astype("int64")
 
+    def below(self, x: Shape) -> tuple[AnyDim | None, ...]:
+        return (self.num_classes,)
+
     def flops(self, y: Shape, x: Shape) -> Any:
         return 0
 

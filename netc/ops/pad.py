@@ -68,11 +68,10 @@ class Pad(Op):
         if self.mode != "constant":
             self._require_source(x, amounts)
         for n, pair in zip(x, amounts, strict=True):
-            for amount in pair:
-                known = isinstance(amount, int) or at_least(amount, 0)
-                require(known, "padding", f"padding {amount} is not known to be at least 0")
+            known = all(isinstance(amount, int) or at_least(amount, 0) for amount in pair)
             left = n + sum(amount for amount in pair if _cuts(amount))
-            require(at_least(left, 1), "padding", f"padding {pair} leaves nothing of an axis of {n}")
+            some = known and at_least(left, 1)
+            require(some, "padding", f"padding {pair} leaves nothing of an axis of {n}, or may do so")
         return tuple(n + before + after for n, (before, after) in zip(x, amounts, strict=True))
 
     def _require_source(self, x: Shape, amounts: list[tuple[AnyDim, AnyDim]]) -> None:

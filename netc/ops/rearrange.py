@@ -168,6 +168,7 @@ class Rearrange(Op):
         sample((2, 3), pattern="a 2 -> a", rejects="pattern"),
         sample((2, 6), pattern="a (b c) -> a b c", rejects="pattern"),
         sample((2, 6), pattern="a (b c) -> a b c", d=2, rejects="d"),
+        sample((2, 6), pattern="a (b c) -> a b c", b=0, rejects="b"),
         sample((2, 6), pattern="a (b c) -> a b c", b=4, rejects="x"),
         sample((2, 6), pattern="a (b c) -> a b c", b=2, c=2, rejects="x"),
         sample((2, 3, 4), pattern="a b -> b a", rejects="x"),

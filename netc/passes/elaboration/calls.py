@@ -52,6 +52,9 @@ def split_operands(kind: type[Op], positional: list[Any]) -> tuple[list[Any] | N
     """
     names = kind.operands
     if names[0].startswith("*"):
+        if positional and isinstance(positional[0], str):  # an equation stands before what it is about
+            operands, rest = split_operands(kind, positional[1:])
+            return operands, [positional[0], *rest]
         if (
             positional
             and isinstance(positional[0], list | tuple)
@@ -113,7 +116,9 @@ def bind_op(
 def call_places(kind: type[Op], node: tree.Call, skipped: int) -> dict[str, Span]:
     """Where the argument for each attribute stands."""
     names = [name for name, _, _ in parameters_of(kind) if name != kind.extra]
-    positional = [a for a in node.arguments if a.name is None][skipped:]
+    placed = [a for a in node.arguments if a.name is None]
+    first = 1 if skipped and isinstance(placed[0].value, tree.Text) else 0
+    positional = placed[:first] + placed[first + skipped :]
     places = {name: a.span for name, a in zip(names, positional, strict=False)}
     if kind.variadic and len(positional) > names.index(kind.variadic):
         rest = positional[names.index(kind.variadic) :]

@@ -7,9 +7,9 @@ from typing import Any
 from netc.diagnostics import Span, wording_shapes
 from netc.dims import Dim
 from netc.ir.module import Value
-from netc.ops.contract import OPS
+from netc.ops.contract import OPERATORS, OPS
 from netc.passes.elaboration import numbers
-from netc.passes.elaboration.apply import take
+from netc.passes.elaboration.apply import apply_op, take
 from netc.passes.elaboration.evaluate import evaluate, rule
 from netc.passes.elaboration.frame import Frame
 from netc.passes.elaboration.shared import read_parameter
@@ -85,15 +85,33 @@ def _index_tensor(frame: Frame, x: Value, node: tree.Index) -> Any:
             items.append(None if bounds == (None, None, None) else bounds)
         else:
             items.append(_position(frame, item, node))
+    if any(isinstance(item, Value) for item in items):
+        return _index_by_tensor(frame, x, items, node)
+    return take(frame, x, _numbers(items, node, frame), node.span)
+
+
+def _numbers(items: list[Any], node: tree.Index, frame: Frame) -> list[Any]:
+    """Positions and ranges, which are numbers and sizes."""
     for item in items:
         for part in item if isinstance(item, tuple) else (item,):
             if part is not None and (isinstance(part, bool) or not isinstance(part, int | Dim)):
                 raise frame.refuse(wording_shapes.cannot_index(node.span, "a tensor"))
-    made = [
+    return [
         item if item is None or isinstance(item, tuple) else numbers.concrete(item, node.span, "an index")
         for item in items
     ]
-    return take(frame, x, made, node.span)
+
+
+def _index_by_tensor(frame: Frame, x: Value, items: list[Any], node: tree.Index) -> Any:
+    """x[:, positions, 1:]: ranges beside a tensor of positions are taken first; a number beside it is refused."""
+    tensors = [axis for axis, item in enumerate(items) if isinstance(item, Value)]
+    rest = [None if isinstance(item, Value) else item for item in items]
+    if len(tensors) > 1 or any(item is not None and not isinstance(item, tuple) for item in rest):
+        raise frame.refuse(wording_shapes.cannot_index(node.span, "a tensor"))
+    if any(item is not None for item in rest):
+        x = take(frame, x, _numbers(rest, node, frame), node.span)
+    kind: Any = OPERATORS["x[index]"]
+    return apply_op(frame, kind(tensors[0]), (x, items[tensors[0]]), node.span)
 
 
 def _position(frame: Frame, item: tree.Expression, node: tree.Index) -> Any:
