@@ -1,4 +1,4 @@
-"""Arithmetic on elements: + - * / **, maximum and minimum, by numpy's broadcasting."""
+"""Arithmetic on elements, + - * / **, by numpy's broadcasting."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from netc.dims import AnyDim, Shape, decide, same, show
-from netc.ops.arrays import np
-from netc.ops.code import Code, call, infix, method
+from netc.ops.code import Code, infix
 from netc.ops.contract import (
     FLOATS,
     INTEGERS,
@@ -23,7 +22,7 @@ from netc.ops.contract import (
     sample,
     uniform,
 )
-from netc.ops.notation import equal, log, unbroadcast, where
+from netc.ops.notation import equal, function, log, unbroadcast, where
 
 NUMBERS = (*FLOATS, *INTEGERS)
 
@@ -56,6 +55,29 @@ def is_number(x: Operand) -> bool:
     return re.match(r"\(*[-+]?[0-9.]", x) is not None
 
 
+PAIRS = (
+    sample((2, 3, 4), (2, 3, 4)),
+    sample((2, 3, 4), (3, 1)),
+    sample((4, 1), (2, 1, 3)),
+    sample((2, 3), ()),
+    sample((), (2, 3)),
+    sample((), ()),
+    sample((7,), (1,)),
+    sample((2, 1, 3, 2), (1, 4, 1, 2)),
+)
+WHOLE_PAIRS = (
+    sample(integers((2, 3), 9), integers((3,), 9)),
+    sample(integers((2, 1), 9, "int32"), integers((2, 3), 9, "int32")),
+)
+UNLIKE = (
+    sample((2, 3), (3, 2), rejects="b"),
+    sample((2, 3), (2,), rejects="b"),
+    sample((2, 3, 4), (2, 4), rejects="b"),
+    sample((2, 3), (2, 3), axis=1, rejects="axis"),
+    sample((2, 3), integers((2, 3), 9), rejects="b", without=("torch",)),  # torch promotes
+)
+
+
 class Binary(Op):
     """What holds of a function of pairs of elements."""
 
@@ -75,8 +97,10 @@ class Binary(Op):
 
 @register("add")
 class Add(Binary):
-    """y = a + b; da = g, db = g, each summed over the axes along which it was broadcast.
+    """y = a + b.
 
+    Shape: a and b, aligned at the last axis, where an axis of size 1 stretches -> y.
+    Gradient: da = g, db = g, each summed over the axes along which it was broadcast.
     Source: numpy's broadcasting rule, https://numpy.org/doc/stable/user/basics.broadcasting.html
     """
 
@@ -94,21 +118,23 @@ class Add(Binary):
         return infix(a, "+", b)
 
     samples = (
-        sample((2, 3, 4), (2, 3, 4), flops=24),
-        sample((2, 3, 4), (3, 1), flops=24),
-        sample((4, 1), (2, 1, 3), flops=24),
-        sample((2, 3), ()),
-        sample(integers((2, 3), 9), integers((3,), 9)),
-        sample((2, 3), (3, 2), rejects="b"),
-        sample((2, 3), (2,), rejects="b"),
-        sample((2, 3), integers((2, 3), 9), rejects="b", without=("torch",)),  # torch promotes
+        sample((2, 3, 5), (2, 3, 5), flops=30),
+        sample((2, 3, 5), (3, 1), flops=30),
+        *PAIRS,
+        *WHOLE_PAIRS,
+        *UNLIKE,
+        sample(
+            given(True, dtype="bool"), given(True, dtype="bool"), rejects="a", without=("torch",)
+        ),  # an or
     )
 
 
 @register("sub")
 class Sub(Binary):
-    """y = a - b; da = g, db = -g, each summed over the axes along which it was broadcast.
+    """y = a - b.
 
+    Shape: a and b, aligned at the last axis, where an axis of size 1 stretches -> y.
+    Gradient: da = g, db = -g, each summed over the axes along which it was broadcast.
     Source: numpy's broadcasting rule, https://numpy.org/doc/stable/user/basics.broadcasting.html
     """
 
@@ -126,18 +152,20 @@ class Sub(Binary):
         return infix(a, "-", b)
 
     samples = (
-        sample((2, 3, 4), (2, 3, 4), flops=24),
-        sample((3, 1), (2, 3, 4)),
-        sample((), (2, 3)),
-        sample(integers((2, 3), 9), integers((3,), 9)),
-        sample((2, 3), (4,), rejects="b"),
+        sample((2, 3, 5), (2, 3, 5), flops=30),
+        *PAIRS,
+        *WHOLE_PAIRS,
+        *UNLIKE,
+        sample(given(True, dtype="bool"), given(True, dtype="bool"), rejects="a"),
     )
 
 
 @register("mul")
 class Mul(Binary):
-    """y = a b; da = g b, db = g a, each summed over the axes along which it was broadcast.
+    """y = a b.
 
+    Shape: a and b, aligned at the last axis, where an axis of size 1 stretches -> y.
+    Gradient: da = g b, db = g a, each summed over the axes along which it was broadcast.
     Source: numpy's broadcasting rule, https://numpy.org/doc/stable/user/basics.broadcasting.html
     """
 
@@ -155,26 +183,31 @@ class Mul(Binary):
         return infix(a, "*", b)
 
     samples = (
-        sample((2, 3, 4), (2, 3, 4), flops=24),
+        sample((2, 3, 5), (2, 3, 5), flops=30),
         sample((2, 3, 4, 5), (2, 3, 1, 1), flops=120),
-        sample((2, 3), ()),
-        sample(integers((2, 3), 9), integers((3,), 9)),
-        sample((2, 3, 4), (2, 4), rejects="b"),
+        *PAIRS,
+        *WHOLE_PAIRS,
+        *UNLIKE,
+        sample(
+            given(True, dtype="bool"), given(True, dtype="bool"), rejects="a", without=("torch",)
+        ),  # an and
     )
 
 
 @register("div")
 class Div(Binary):
-    """y = a / b; da = g / b, db = -g y / b, each summed over the axes along which it was broadcast.
+    """y = a / b.
 
-    Whole numbers are refused: torch floors where ONNX truncates.
-    Source: numpy's broadcasting rule, https://numpy.org/doc/stable/user/basics.broadcasting.html
+    Whole numbers are refused: torch divides them as floats, ONNX truncates. For whole results there is //.
+    Shape: a and b, aligned at the last axis, where an axis of size 1 stretches -> y.
+    Gradient: da = g / b, db = -g y / b, each summed over the axes along which it was broadcast.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.div.html
     """
 
     operator = "/"
     onnx_name = "Div"
-    analytic = True
     accepts = FLOATS
+    analytic = True
 
     def forward(self, a: Array, b: Array) -> Array:
         return a / b
@@ -188,9 +221,16 @@ class Div(Binary):
     samples = (
         sample((2, 3, 4), uniform((2, 3, 4), 0.5, 2.0), flops=24),
         sample((2, 3, 4), uniform((3, 1), -2.0, -0.5)),
+        sample((4, 1), uniform((2, 1, 3), 0.5, 2.0)),
         sample((2, 3), uniform((), 0.5, 2.0)),
         sample((), uniform((2, 3), 0.5, 2.0)),
+        sample((), uniform((), 1.0, 2.0)),
+        sample((7,), uniform((1,), 0.25, 1.0)),
+        sample((2, 1, 3, 2), uniform((1, 4, 1, 2), 1.0, 5.0)),
+        sample(uniform((3, 1), -50.0, 50.0), uniform((1, 4), 10.0, 50.0)),
+        sample(given(1.0, -1.0, 0.0), given(0.0, 0.0, 0.0), without=("gradient",)),  # not finite
         sample((2, 3), (3, 3), rejects="b"),
+        sample((2, 3), (2, 3), rounding_mode="floor", rejects="rounding_mode"),
         # torch divides whole numbers as floats
         sample(integers((2, 3), 9), integers((2, 3), 9), rejects="a", without=("torch",)),
     )
@@ -198,24 +238,27 @@ class Div(Binary):
 
 @register("pow")
 class Pow(Binary):
-    """y = a^b; da = g b a^(b - 1), 0 where b is 0; db = g y log a, 0 where a is 0.
+    """y = a^b.
 
-    Whole numbers are refused, since a negative exponent has no whole result.
-    Source: torch.pow, https://docs.pytorch.org/docs/stable/generated/torch.pow.html
+    0^0 is 1, and a negative number to a fraction is NaN. Whole numbers are refused, since a negative exponent
+    has no whole result.
+    Shape: a and b, aligned at the last axis, where an axis of size 1 stretches -> y.
+    Gradient: da = g b a^(b - 1), 0 where b is 0; db = g y log a, 0 where a is 0 and b is not negative.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.pow.html
     """
 
     operator = "**"
     onnx_name = "Pow"
-    analytic = True
     accepts = FLOATS
+    analytic = True
 
     def forward(self, a: Array, b: Array) -> Array:
         return a**b
 
     def vjp(self, g: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
         da = where(equal(b, 0.0), 0.0, g * b * a ** (b - 1))
-        db = where(equal(a, 0.0), 0.0, g * y * log(a))
-        return unbroadcast(da, a.shape), unbroadcast(db, b.shape)
+        still = function("logical_and", equal(a, 0.0), b >= 0)
+        return unbroadcast(da, a.shape), unbroadcast(where(still, 0.0, g * y * log(a)), b.shape)
 
     def torch(self, a: Operand, b: Operand) -> Code:
         return infix(a, "**", b)
@@ -223,83 +266,19 @@ class Pow(Binary):
     samples = (
         sample(uniform((2, 3, 4), 0.5, 2.0), (2, 3, 4), flops=24),
         sample(uniform((2, 3), 0.5, 2.0), (2, 1)),
+        sample(uniform((4, 1), 0.5, 2.0), (2, 1, 3)),
         sample(uniform((2, 3), 0.5, 2.0), uniform((), 1.5, 2.5)),
-        sample(
-            given(0.0, 0.0, 2.0), given(0.0, 2.0, 0.0), without=("numeric gradient", "branch")
-        ),  # singular at 0
+        sample(uniform((), 0.5, 2.0), (2, 3)),
+        sample(uniform((), 1.0, 2.0), ()),
+        sample(uniform((7,), 0.25, 1.0), (1,)),
+        sample(uniform((1, 4, 1, 2), 1.0, 5.0), (2, 1, 3, 2)),
+        sample(given(2.0, 9.0, 0.5), given(3.0, 0.5, -2.0)),
+        # singular at 0
+        sample(given(0.0, 0.0, 2.0), given(0.0, 2.0, 0.0), without=("numeric gradient", "branch")),
+        sample(given(0.0, 4.0), given(-1.0, -0.5), without=("gradient",)),  # not finite
+        sample(given(-2.0, -0.5, -3.0), given(2.0, 3.0, 0.5), without=("numeric gradient",)),  # not finite
         sample((2, 3), (2,), rejects="b"),
+        sample((2, 3), (2, 3), exponent=2.0, rejects="exponent"),
         # torch takes whole numbers where b >= 0
         sample(integers((2, 3), 9), integers((2, 3), 9), rejects="a", without=("torch",)),
-    )
-
-
-class Extreme(Binary):
-    """What maximum and minimum share."""
-
-    def branch(self, a: Array, b: Array) -> Array:
-        return np.subtract(a > b, a < b, dtype="int8")
-
-    def _bound(self, bound: str, a: Operand, b: Operand) -> Code:
-        """torch's maximum takes no literal; clamp takes one."""
-        if is_number(a) or is_number(b):
-            x, limit = (b, a) if is_number(a) else (a, b)
-            return method(x, "clamp", f"{bound}={limit}")
-        return call("torch.maximum" if bound == "min" else "torch.minimum", a, b)
-
-
-@register("maximum")
-class Maximum(Extreme):
-    """y = the greater of a and b; g goes to the greater, half to each where they are equal.
-
-    Source: torch.maximum, https://docs.pytorch.org/docs/stable/generated/torch.maximum.html
-    """
-
-    onnx_name = "Max"
-
-    def forward(self, a: Array, b: Array) -> Array:
-        return np.maximum(a, b)
-
-    def vjp(self, g: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
-        da = where(a > b, g, where(a < b, 0.0, 0.5 * g))
-        return unbroadcast(da, a.shape), unbroadcast(g - da, b.shape)
-
-    def torch(self, a: Operand, b: Operand) -> Code:
-        return self._bound("min", a, b)
-
-    samples = (
-        sample((2, 3, 4), (2, 3, 4), flops=24),
-        sample((2, 3, 4), (3, 1)),
-        sample((2, 3), ()),
-        sample(given(1.0, 2.0, 3.0), given(1.0, 3.0, 2.0), without=("numeric gradient",)),  # a kink at ties
-        sample(integers((2, 3), 9), integers((3,), 9)),
-        sample((2, 3), (2,), rejects="b"),
-    )
-
-
-@register("minimum")
-class Minimum(Extreme):
-    """y = the lesser of a and b; g goes to the lesser, half to each where they are equal.
-
-    Source: torch.minimum, https://docs.pytorch.org/docs/stable/generated/torch.minimum.html
-    """
-
-    onnx_name = "Min"
-
-    def forward(self, a: Array, b: Array) -> Array:
-        return np.minimum(a, b)
-
-    def vjp(self, g: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
-        da = where(a < b, g, where(a > b, 0.0, 0.5 * g))
-        return unbroadcast(da, a.shape), unbroadcast(g - da, b.shape)
-
-    def torch(self, a: Operand, b: Operand) -> Code:
-        return self._bound("max", a, b)
-
-    samples = (
-        sample((2, 3, 4), (2, 3, 4), flops=24),
-        sample((3, 1), (2, 3, 4)),
-        sample((), (2, 3)),
-        sample(given(1.0, 2.0, 3.0), given(1.0, 3.0, 2.0), without=("numeric gradient",)),  # a kink at ties
-        sample(integers((2, 3), 9), integers((3,), 9)),
-        sample((2, 3), (4, 3), rejects="b"),
     )

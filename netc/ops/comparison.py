@@ -1,16 +1,28 @@
-"""Comparisons, which give bools, and the choice by a bool."""
+"""Comparisons, which give bools."""
 
 from __future__ import annotations
 
-from math import nan
+from math import inf, nan
 from typing import Any
 
-from netc.dims import Shape
-from netc.ops.arithmetic import NUMBERS, Binary, broadcast
+from netc.ops.arithmetic import PAIRS, UNLIKE, Binary
 from netc.ops.arrays import np
-from netc.ops.code import Code, call, infix
-from netc.ops.contract import DTYPES, Array, Graph, Op, Operand, given, integers, register, require, sample
-from netc.ops.notation import unbroadcast, where
+from netc.ops.code import Code, infix
+from netc.ops.contract import DTYPES, Array, Graph, Operand, given, integers, register, sample
+
+ALIKE = (
+    *PAIRS,
+    sample(integers((2, 3), 3), integers((2, 3), 3), flops=6),
+    sample(integers((2, 3), 3), integers((2, 1), 3)),
+    sample(integers((3,), 3, "int32"), integers((2, 1), 3, "int32")),
+    sample(given(1.0, 2.0, nan, 0.0, inf), given(1.0, 3.0, nan, -0.0, inf)),
+    *UNLIKE,
+)
+BOOLS = (given((True, False), (False, True), dtype="bool"), given(True, False, dtype="bool"))
+ORDERED = (
+    *ALIKE,
+    sample(*BOOLS, rejects="a", without=("torch",)),  # torch compares bools
+)
 
 
 class Comparison(Binary):
@@ -30,7 +42,10 @@ class Comparison(Binary):
 class Eq(Comparison):
     """y = whether a is b.
 
-    Source: torch.eq, https://docs.pytorch.org/docs/stable/generated/torch.eq.html
+    Two NaN are not the same, 0 and -0 are.
+    Shape: a and b, aligned at the last axis, where an axis of size 1 stretches -> y.
+    Gradient: none.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.eq.html
     """
 
     operator = "=="
@@ -43,20 +58,17 @@ class Eq(Comparison):
     def torch(self, a: Operand, b: Operand) -> Code:
         return infix(a, "==", b)
 
-    samples = (
-        sample(integers((2, 3), 3), integers((2, 3), 3), flops=6),
-        sample(integers((2, 3), 3), integers((2, 1), 3)),
-        sample(given(1.0, 2.0, nan), given(1.0, 3.0, nan)),
-        sample(given(True, False, dtype="bool"), given(True, True, dtype="bool")),
-        sample((2, 3), (2,), rejects="b"),
-    )
+    samples = (*ALIKE, sample(*BOOLS))
 
 
 @register("ne")
 class Ne(Comparison):
     """y = whether a is not b.
 
-    Source: torch.ne, https://docs.pytorch.org/docs/stable/generated/torch.ne.html
+    Two NaN are not the same, 0 and -0 are.
+    Shape: a and b, aligned at the last axis, where an axis of size 1 stretches -> y.
+    Gradient: none.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.ne.html
     """
 
     operator = "!="
@@ -71,23 +83,20 @@ class Ne(Comparison):
     def onnx(self, graph: Graph, a: Operand, b: Operand) -> Any:
         return graph.node("Not", graph.node("Equal", a, b))
 
-    samples = (
-        sample(integers((2, 3), 3), integers((2, 3), 3), flops=6),
-        sample(integers((2, 3), 3), integers((), 3)),
-        sample(given(1.0, 2.0, nan), given(1.0, 3.0, nan)),
-        sample((2, 3), (2,), rejects="b"),
-    )
+    samples = (*ALIKE, sample(*BOOLS))
 
 
 @register("lt")
 class Lt(Comparison):
     """y = whether a < b.
 
-    Source: torch.lt, https://docs.pytorch.org/docs/stable/generated/torch.lt.html
+    False where one of them is NaN.
+    Shape: a and b, aligned at the last axis, where an axis of size 1 stretches -> y.
+    Gradient: none.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.lt.html
     """
 
     operator = "<"
-    accepts = NUMBERS
     onnx_name = "Less"
 
     def forward(self, a: Array, b: Array) -> Array:
@@ -96,25 +105,20 @@ class Lt(Comparison):
     def torch(self, a: Operand, b: Operand) -> Code:
         return infix(a, "<", b)
 
-    samples = (
-        sample((2, 3), (2, 3), flops=6),
-        sample((2, 3), ()),
-        sample(integers((2, 3), 3), integers((2, 1), 3)),
-        sample((2, 3), (4, 3), rejects="b"),
-        # torch compares bools
-        sample(given(True, dtype="bool"), given(True, dtype="bool"), rejects="a", without=("torch",)),
-    )
+    samples = ORDERED
 
 
 @register("le")
 class Le(Comparison):
     """y = whether a <= b.
 
-    Source: torch.le, https://docs.pytorch.org/docs/stable/generated/torch.le.html
+    False where one of them is NaN.
+    Shape: a and b, aligned at the last axis, where an axis of size 1 stretches -> y.
+    Gradient: none.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.le.html
     """
 
     operator = "<="
-    accepts = NUMBERS
     onnx_name = "LessOrEqual"
 
     def forward(self, a: Array, b: Array) -> Array:
@@ -123,23 +127,20 @@ class Le(Comparison):
     def torch(self, a: Operand, b: Operand) -> Code:
         return infix(a, "<=", b)
 
-    samples = (
-        sample((2, 3), (2, 3), flops=6),
-        sample((), (2, 3)),
-        sample(integers((2, 3), 3), integers((2, 1), 3)),
-        sample((2, 3), (4, 3), rejects="b"),
-    )
+    samples = ORDERED
 
 
 @register("gt")
 class Gt(Comparison):
     """y = whether a > b.
 
-    Source: torch.gt, https://docs.pytorch.org/docs/stable/generated/torch.gt.html
+    False where one of them is NaN.
+    Shape: a and b, aligned at the last axis, where an axis of size 1 stretches -> y.
+    Gradient: none.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.gt.html
     """
 
     operator = ">"
-    accepts = NUMBERS
     onnx_name = "Greater"
 
     def forward(self, a: Array, b: Array) -> Array:
@@ -148,23 +149,20 @@ class Gt(Comparison):
     def torch(self, a: Operand, b: Operand) -> Code:
         return infix(a, ">", b)
 
-    samples = (
-        sample((2, 3), (2, 3), flops=6),
-        sample((2, 3), ()),
-        sample(integers((2, 3), 3), integers((2, 1), 3)),
-        sample((2, 3), (4, 3), rejects="b"),
-    )
+    samples = ORDERED
 
 
 @register("ge")
 class Ge(Comparison):
     """y = whether a >= b.
 
-    Source: torch.ge, https://docs.pytorch.org/docs/stable/generated/torch.ge.html
+    False where one of them is NaN.
+    Shape: a and b, aligned at the last axis, where an axis of size 1 stretches -> y.
+    Gradient: none.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.ge.html
     """
 
     operator = ">="
-    accepts = NUMBERS
     onnx_name = "GreaterOrEqual"
 
     def forward(self, a: Array, b: Array) -> Array:
@@ -173,63 +171,4 @@ class Ge(Comparison):
     def torch(self, a: Operand, b: Operand) -> Code:
         return infix(a, ">=", b)
 
-    samples = (
-        sample((2, 3), (2, 3), flops=6),
-        sample((2, 3), ()),
-        sample(integers((2, 3), 3), integers((2, 1), 3)),
-        sample((2, 3), (4, 3), rejects="b"),
-    )
-
-
-@register("where")
-class Where(Op):
-    """y = a where the condition holds, else b; da = g where it holds, db = g where it does not.
-
-    Source: torch.where, https://docs.pytorch.org/docs/stable/generated/torch.where.html
-    """
-
-    operands = ("condition", "a", "b")
-    analytic = True
-    accepts = DTYPES
-
-    def shape(self, condition: Shape, a: Shape, b: Shape) -> Shape:
-        chosen = broadcast(a, b)
-        return broadcast(condition, chosen, "condition", ("condition", "the choice"))
-
-    def dtype(self, condition: str, a: str, b: str) -> str:
-        require(condition == "bool", "condition", f"condition is {condition}, not bool")
-        require(a == b, "b", f"b is {b}, but a is {a}")
-        return a
-
-    def forward(self, condition: Array, a: Array, b: Array) -> Array:
-        return np.where(condition, a, b)
-
-    def vjp(self, g: Array, y: Array, condition: Array, a: Array, b: Array) -> tuple[None, Array, Array]:
-        da, db = where(condition, g, 0.0), where(condition, 0.0, g)
-        return None, unbroadcast(da, a.shape), unbroadcast(db, b.shape)
-
-    def flops(self, y: Shape, condition: Shape, a: Shape, b: Shape) -> Any:
-        return 0
-
-    def torch(self, condition: Operand, a: Operand, b: Operand) -> Code:
-        return call("torch.where", condition, a, b)
-
-    def onnx(self, graph: Graph, condition: Operand, a: Operand, b: Operand) -> Any:
-        return graph.node("Where", condition, a, b)
-
-    samples = (
-        sample(given((True, False, True), (False, False, True), dtype="bool"), (2, 3), (2, 3), flops=0),
-        sample(given(True, False, True, dtype="bool"), (2, 1), ()),
-        sample(given(True, False, True, dtype="bool"), integers((2, 3), 9), integers((2, 3), 9)),
-        sample(given((True,), (False,), dtype="bool"), (3,), (1, 3)),
-        sample((2, 3), (2, 3), (2, 3), rejects="condition"),
-        sample(given(True, False, dtype="bool"), (2, 3), (2, 3), rejects="condition"),
-        sample(given(True, False, True, dtype="bool"), (2, 3), (2,), rejects="b"),
-        sample(
-            given(True, False, True, dtype="bool"),
-            (2, 3),
-            integers((2, 3), 9),
-            rejects="b",
-            without=("torch",),
-        ),  # torch promotes
-    )
+    samples = ORDERED

@@ -15,10 +15,12 @@ from netc.ops.notation import unbroadcast
 
 @register("matmul")
 class Matmul(Op):
-    """y = a @ b over the last two axes, broadcast over the others; da = g b^T, db = a^T g.
+    """y = a b, the matrix product over the last two axes, broadcast over the others.
 
     A vector on the left is a row, on the right a column, and its axis is dropped again.
-    Source: torch.matmul, https://docs.pytorch.org/docs/stable/generated/torch.matmul.html
+    Shape: a [..., n, k] and b [..., k, m] -> y [..., n, m].
+    Gradient: da = g b^T, db = a^T g, each summed over the axes along which it was broadcast.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.matmul.html
     """
 
     operator = "@"
@@ -68,10 +70,16 @@ class Matmul(Op):
         sample((2, 3, 4), (4,), macs=24),
         sample((4,), (4,), macs=4),
         sample((4,), (2, 4, 3), macs=24),
+        sample((1, 3), (3, 1), macs=3),
+        sample((3, 1), (1, 4), macs=12),
+        sample((2, 3), (5, 3, 4), macs=120),
+        sample((2, 3, 1, 4), (4, 2), macs=48),
+        sample((1,), (1,), macs=1),
         sample((3, 4), (5, 4), rejects="b"),
         sample((3, 4), (), rejects="b"),
         sample((), (3, 4), rejects="a"),
         sample((2, 3, 4), (3, 4, 5), rejects="b"),
+        sample((3, 4), (4, 5), transpose=True, rejects="transpose"),
         # torch multiplies whole numbers, ONNX Runtime by another kernel
         sample(integers((3, 4), 9), integers((4, 5), 9), rejects="a", without=("torch",)),
     )

@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 NEST = 3  # calls within calls
 INDENT = STEP * 2
 ATOM = 10
-BINDING = {"**": 8, "-x": 7, "*": 6, "@": 6, "/": 6, "+": 5, "-": 5}  # comparisons bind least
+BINDING = {
+    "**": 8,
+    "-x": 7,
+    "*": 6,
+    "@": 6,
+    "/": 6,
+    "//": 6,
+    "%": 6,
+    "+": 5,
+    "-": 5,
+}  # comparisons bind least
 
 
 @dataclass(frozen=True)
@@ -281,11 +291,9 @@ def _bracketed(unit: Unit, match: re.Match[str], binding: int) -> bool:
     if after in (".", "["):
         return binding < ATOM
     if not unit.operator:
-        return (
-            binding < ATOM
-            and re.search(r"[-+*/@=<>] ?$", unit.code[: match.start()]) is not None
-            and not unit.code[: match.start()].endswith("=")
-        )
+        before, behind = unit.code[: match.start()], unit.code[match.end() :]
+        on_the_right = re.search(r"[-+*/%@=<>] ?$", before) is not None and not before.endswith("=")
+        return binding < ATOM and (on_the_right or re.match(r" [-+*/%@<>]", behind) is not None)
     outer = BINDING.get(unit.operator, 1)
     left = match.start() == 0
     return binding <= outer if outer in (1, 8) or not left else binding < outer

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from netc.backends.torch_source.render import Writer
 
 MARK = re.compile("(?:0)?\x00(\\d+)\x00")
-OPERATOR = re.compile(r" (\*\*|[-+*/@]|[<>=!]=|[<>]) ")
+OPERATOR = re.compile(r" (\*\*|//|[-+*/%@]|[<>=!]=|[<>]) ")
 
 
 @dataclass(frozen=True, eq=False)

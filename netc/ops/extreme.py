@@ -1,0 +1,84 @@
+"""The greater and the lesser of two, element by element."""
+
+from __future__ import annotations
+
+from math import inf, nan
+
+from netc.ops.arithmetic import PAIRS, UNLIKE, WHOLE_PAIRS, Binary, is_number
+from netc.ops.arrays import np
+from netc.ops.code import Code, call, method
+from netc.ops.contract import Array, Operand, given, register, sample
+from netc.ops.notation import unbroadcast, where
+
+EXTREMES = (
+    *PAIRS,
+    sample(given(1.0, 2.0, 3.0), given(1.0, 3.0, 2.0), without=("numeric gradient",)),  # a kink at ties
+    sample(given(nan, 1.0, -inf), given(2.0, nan, inf), without=("gradient",)),  # not finite
+    *WHOLE_PAIRS,
+    *UNLIKE,
+    sample(
+        given(True, dtype="bool"), given(True, dtype="bool"), rejects="a", without=("torch",)
+    ),  # torch takes bools
+)
+
+
+class Extreme(Binary):
+    """What maximum and minimum share."""
+
+    def branch(self, a: Array, b: Array) -> Array:
+        return np.subtract(a > b, a < b, dtype="int8")
+
+    def _bound(self, bound: str, a: Operand, b: Operand) -> Code:
+        """torch's maximum takes no literal; clamp takes one."""
+        if is_number(a) or is_number(b):
+            x, limit = (b, a) if is_number(a) else (a, b)
+            return method(x, "clamp", f"{bound}={limit}")
+        return call("torch.maximum" if bound == "min" else "torch.minimum", a, b)
+
+
+@register("maximum")
+class Maximum(Extreme):
+    """y = the greater of a and b; NaN where one of them is.
+
+    Shape: a and b, aligned at the last axis, where an axis of size 1 stretches -> y.
+    Gradient: g goes to the greater, half to each where they are equal.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.maximum.html
+    """
+
+    onnx_name = "Max"
+
+    def forward(self, a: Array, b: Array) -> Array:
+        return np.maximum(a, b)
+
+    def vjp(self, g: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
+        da = where(a > b, g, where(a < b, 0.0, 0.5 * g))
+        return unbroadcast(da, a.shape), unbroadcast(g - da, b.shape)
+
+    def torch(self, a: Operand, b: Operand) -> Code:
+        return self._bound("min", a, b)
+
+    samples = (sample((2, 3, 5), (2, 3, 5), flops=30), *EXTREMES)
+
+
+@register("minimum")
+class Minimum(Extreme):
+    """y = the lesser of a and b; NaN where one of them is.
+
+    Shape: a and b, aligned at the last axis, where an axis of size 1 stretches -> y.
+    Gradient: g goes to the lesser, half to each where they are equal.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.minimum.html
+    """
+
+    onnx_name = "Min"
+
+    def forward(self, a: Array, b: Array) -> Array:
+        return np.minimum(a, b)
+
+    def vjp(self, g: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
+        da = where(a < b, g, where(a > b, 0.0, 0.5 * g))
+        return unbroadcast(da, a.shape), unbroadcast(g - da, b.shape)
+
+    def torch(self, a: Operand, b: Operand) -> Code:
+        return self._bound("max", a, b)
+
+    samples = (sample((2, 3, 5), (2, 3, 5), flops=30), *EXTREMES)
