@@ -84,7 +84,7 @@ class Convolution(WindowOp):
         window = self.window()
         y = correlate(extend(x, window, self.padding_mode), weight, window.unpadded(), self.groups)
         if bias is not None:
-            y += bias.reshape(-1, *(1,) * self.rank)
+            y = y + bias.reshape(-1, *(1,) * self.rank)
         return y
 
     def vjp(self, g: Array, y: Array, x: Array, weight: Array, bias: Array = None) -> tuple[Array, ...]:
