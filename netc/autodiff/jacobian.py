@@ -53,7 +53,7 @@ def jacobians(
 def _by_graph(subject: Subject, wrt: tuple[Value, ...], point: Point) -> list[Array]:
     """For each of `wrt` its Jacobian [outputs, elements]: a row is the gradient of one output element."""
     backward = reverse(subject.located, subject.located.flat.outputs[:1], wrt, {})
-    weights = [v for v in subject.fixed if v.hint.startswith("weight ")]
+    weights = subject.weighing
     rows: list[tuple[Array, ...]] = []
     skipped = len(subject.located.flat.outputs)
     for weight in weights:

@@ -28,13 +28,18 @@ def minimums(net: Net) -> Mapping[str, int]:
     return {c.name: c.minimum for c in net.constraints}
 
 
+def differentiable(net: Net) -> bool:
+    """Whether there is a number to differentiate."""
+    return bool(net.losses) or any(v.type.dtype in FLOATS for v in net.block.outputs)
+
+
 def objective(net: Net, weighed: bool = False) -> Objective:
     """The sum of the losses; for a net without any, of all elements of its outputs.
 
     weighed: the sum of all elements of the outputs and the losses, each times a weight.
     """
     outputs = tuple(v for v in net.block.outputs if v.type.dtype in FLOATS)
-    if not outputs and not net.losses:
+    if not differentiable(net):
         raise Refused(no_objective(net.block.span, net.name))
     located = locate(net, (*outputs, *net.losses) if weighed else net.losses or outputs)
     values = located.flat.outputs

@@ -32,5 +32,5 @@ def second_order(subject: Subject, seed: int = 0) -> Subject:
     rng = np.random.default_rng([seed, 3])
     drawn = {w.hint: rng.standard_normal(numbers(w.type.shape)) for w in weights}
     return replace(
-        subject, located=located, inputs={**subject.inputs, **drawn}, fixed=(*subject.fixed, *weights)
+        subject, located=located, inputs={**subject.inputs, **drawn}, weighing=(*subject.weighing, *weights)
     )

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from netc.autodiff.objective import objective
-from netc.autodiff.training import Mask, training
+from netc.autodiff.training import Training, training
 from netc.autodiff.trial import chosen_sizes, drawn_trial, random_weights
 from netc.dims import substitute
-from netc.ir.module import Net, Value
+from netc.ir.module import Net, Path, Value
 from netc.passes.fix import fix
 from netc.passes.initial import numbers, state
 from netc.passes.locate import Located
@@ -30,7 +30,8 @@ STATISTIC = 8  # values that a mean and a variance of training are taken over, a
 class Subject:
     """A graph without free sizes whose first output is the number, and a point at which to look.
 
-    inputs, weights: in float64. fixed: the inputs that the check itself adds: masks, weights of outputs.
+    inputs, weights: in float64, of numbers that float32 has. masks, weighing: the inputs that the check adds,
+    masks of dropout and weights of outputs. buffers: the outputs that follow the number are what these become.
     """
 
     net: Net
@@ -38,7 +39,14 @@ class Subject:
     sizes: Mapping[str, int]
     inputs: Mapping[str, Array]
     weights: Mapping[str, Array]
-    fixed: tuple[Value, ...]
+    masks: tuple[Value, ...] = ()
+    weighing: tuple[Value, ...] = ()
+    buffers: tuple[Path, ...] = ()
+
+    @property
+    def fixed(self) -> tuple[Value, ...]:
+        """The inputs that are not differentiated by."""
+        return (*self.masks, *self.weighing)
 
 
 def subject(net: Net, trains: bool = True, seed: int = 0, weighed: bool = False) -> Subject:
@@ -49,20 +57,18 @@ def subject(net: Net, trains: bool = True, seed: int = 0, weighed: bool = False)
     made = objective(net, weighed or not net.losses)
     sizes = _sizes(net, made.located, trains)
     located = fix(made.located, sizes)
-    masks: tuple[Mask, ...] = ()
-    if trains:
-        mode = training(located, {})
-        located, masks = mode.located, mode.masks
+    mode = training(located, {}) if trains else Training(located, (), {})
     rng = np.random.default_rng([seed, 2])
     inputs = dict(drawn_trial(net, made.located.flat, sizes, [seed, BATCH]).inputs)
-    for mask in masks:
+    for mask in mode.masks:
         inputs[mask.value.hint] = (rng.random(numbers(mask.value.type.shape)) < mask.keep).astype(np.float64)
     names = {w.hint for w in made.weights}
-    for value in located.flat.inputs:
-        if value.hint in names:
-            inputs[value.hint] = rng.standard_normal(numbers(value.type.shape))
-    fixed = tuple(v for v in located.flat.inputs if v.hint in names or any(v is m.value for m in masks))
-    return Subject(net, located, sizes, _wide(inputs), _wide(random_weights(state(net), seed)), fixed)
+    weighing = tuple(v for v in located.flat.inputs if v.hint in names)
+    for value in weighing:
+        drawn = rng.standard_normal(numbers(value.type.shape))
+        inputs[value.hint] = drawn.astype(value.type.dtype)  # so that either precision has the same numbers
+    masks, weights = tuple(m.value for m in mode.masks), _wide(random_weights(state(net), seed))
+    return Subject(net, mode.located, sizes, _wide(inputs), weights, masks, weighing, tuple(mode.buffers))
 
 
 def _wide(arrays: Mapping[str, Array]) -> dict[str, Array]:

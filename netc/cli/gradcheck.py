@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netc.cli import options
-from netc.diagnostics import Refused
 
 if TYPE_CHECKING:
     from netc.autodiff.gradcheck import Report, Row
     from netc.ir.module import Net
-    from netc.passes.load import Program
-
-FREED = {4: ("H", "W"), 3: ("L",)}  # axes of inputs that a spec may fix larger than a check needs, by rank
 
 
 @click.command("gradcheck")
@@ -73,22 +69,12 @@ def command(
     names = [net_name] if net_name else complete(program) or [options.chosen(program, None)]
     reports = []
     for name in names:
-        net = shrinkable(program, options.chosen(program, name), settings)
+        net = options.shrinkable(program, options.chosen(program, name), settings)
         report = _checked(net, not evaluation, full, order, directions, tolerance, seed, format == "text")
         reports.append(report)
     if format == "json":
         click.echo(json.dumps([_plain(r) for r in reports], indent=2))
     sys.exit(0 if all(r.passed for r in reports) else 1)
-
-
-def shrinkable(program: Program, name: str, settings: dict[str, Any]) -> Net:
-    """The net with the image sizes free that its spec fixes, as far as its shapes allow."""
-    net = options.elaborated(program, name, dict(settings))
-    axes = {axis for v in net.block.inputs for axis in FREED.get(len(v.type.shape), ())} - set(net.free)
-    try:
-        return options.elaborated(program, name, dict(settings), ",".join(sorted(axes))) if axes else net
-    except Refused:
-        return net
 
 
 def _checked(

@@ -19,6 +19,7 @@ from netc.passes.elaborate import elaborate
 from netc.passes.load import Program, complete, load
 from netc.syntax.text import FILE_BYTES
 
+FREED = {4: ("H", "W"), 3: ("L",)}  # axes of inputs that a spec may fix larger than a check needs, by rank
 STDIN = "stdin.net"  # what messages call standard input
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -152,6 +153,16 @@ def elaborated(program: Program, name: str, settings: dict[str, Any], dynamic: s
         return elaborate(program, name, settings, wanted)
     except Refused as refused:
         raise Refused(*(wording_shapes.cannot_be_dynamic(wanted, d) for d in refused.diagnostics)) from None
+
+
+def shrinkable(program: Program, name: str, settings: dict[str, Any]) -> Net:
+    """The net with the image sizes free that its spec fixes, as far as its shapes allow."""
+    net = elaborated(program, name, dict(settings))
+    axes = {axis for v in net.block.inputs for axis in FREED.get(len(v.type.shape), ())} - set(net.free)
+    try:
+        return elaborated(program, name, dict(settings), ",".join(sorted(axes))) if axes else net
+    except Refused:
+        return net
 
 
 def demand(constraint: Constraint) -> str:

@@ -9,6 +9,7 @@ import click
 
 from netc.cli import options
 from netc.deploy.verify import Report
+from netc.deploy.verify_training import TrainingReport
 
 
 @click.command("verify")
@@ -28,6 +29,7 @@ from netc.deploy.verify import Report
     show_default=True,
     help="Of the weights, the running statistics and the inputs.",
 )
+@click.option("--training/--no-training", default=True, help="Compare loss and gradients in training, too.")
 @options.form
 def command(
     spec: str,
@@ -37,6 +39,7 @@ def command(
     opset: int,
     tolerance: float,
     seed: int,
+    training: bool,
     format: str,
 ) -> None:
     """Verify that the emitted targets compute what the spec says.
@@ -46,10 +49,15 @@ def command(
     without netc, and by onnxruntime. Prints the relative error of each output, the loss and the metrics
     against the interpreter; where one is above --tolerance, names the first node that deviates and exits with 1.
 
+    In training, at small sizes, compares the loss, the gradient of every parameter and the running statistics
+    after a step, with the same masks of dropout: PyTorch in float64 must agree to 1e-9, and onnxruntime may be
+    off by --tolerance or by 16 times what PyTorch is in float32.
+
     \b
     netc verify specs/unet.net
     netc verify specs/resnet.net --net ResNet18 --dynamic H,W
     """
+    from netc.autodiff.objective import differentiable
     from netc.backends.to_torch import to_torch
     from netc.deploy.verify import verify
     from netc.passes.load import complete
@@ -60,7 +68,8 @@ def command(
     passed, reports = True, []
     for name in names:
         net = options.elaborated(program, options.chosen(program, name), dict(settings), dynamic)
-        report = verify(net, to_torch(net), net.name, opset, tolerance, seed)
+        small = options.shrinkable(program, name, settings) if training and differentiable(net) else None
+        report = verify(net, to_torch(net), net.name, opset, tolerance, seed, small=small)
         passed = passed and report.passed
         reports.append(report)
         if format == "text":
@@ -83,6 +92,7 @@ def _json(reports: Sequence[Report]) -> str:
                     {"target": c.target, "value": c.value, "sizes": dict(c.sizes), "error": c.error}
                     for c in r.compared
                 ],
+                "training": [vars(e) for e in r.training.errors] if r.training else None,
                 "deviates": {
                     target: {"path": b.path, "error": b.error, "note": b.note}
                     for target, b in r.blames.items()
@@ -109,4 +119,29 @@ def _text(report: Report) -> str:
         lines.append(
             f"  {target} deviates {where}" + (f": {blame.note}" if blame.path and blame.note else "")
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines + _training(report.training)) + "\n"
+
+
+def _training(report: TrainingReport | None) -> list[str]:
+    """The step of training: its loss, the worst gradient and running statistic, and all that is too far off."""
+    if report is None:
+        return []
+    sizes = ", ".join(f"{k}={v}" for k, v in report.sizes.items())
+    lines = [f"  in training{', at ' if sizes else ''}{sizes}:"]
+    kinds = {"loss": "loss", "gradient/": "gradients", "buffer/": "running statistics"}
+    for target in ("torch", "onnx"):
+        for kind, shown in kinds.items():
+            worst = report.worst(target, kind)
+            count = sum(e.target == target and e.key.startswith(kind) for e in report.errors)
+            if worst is not None:
+                number = "" if kind == "loss" else f"{count} "
+                place = "" if kind == "loss" else f"  at `{worst.key.partition('/')[2]}`"
+                lines.append(f"  {target:5}  {number + shown:26}  {worst.error:.1e}{place}")
+    for error in report.failures:
+        what = error.key.replace("/", " of `", 1) + "`" * ("/" in error.key)
+        lines.append(
+            f"  {error.target} deviates in the {what}: {error.error:.1e} (allowed {error.allowed:.1e})"
+        )
+    for rule in report.blamed:
+        lines.append(f"  the gradient rule of `{rule.op}` is at fault: for {rule.operand} at `{rule.place}`")
+    return lines

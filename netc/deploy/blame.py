@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from netc.autodiff.interpret import Array, Arrays, interpret
+from netc.autodiff.trial import Trial
 from netc.backends.onnx_file import write_onnx
 from netc.backends.to_onnx import OnnxModel, with_outputs
 from netc.backends.weights import Held
 from netc.deploy.deviation import relative_error
 from netc.deploy.isolated import Emitted, run_emitted
 from netc.deploy.runtime import outputs_of, start
-from netc.autodiff.trial import Trial
 from netc.diagnostics import Refused
 from netc.passes.locate import Located
 

@@ -19,9 +19,10 @@ from netc.diagnostics.wording_weights import module_failed
 Array: TypeAlias = npt.NDArray[Any]
 TIMEOUT = 1800  # seconds
 
-# Runs in the other process. It records, if asked to, what each module and every other call of torch gives.
+# Runs in the other process: the net as it is evaluated, or the loss (or the outputs, weighed) in training, with
+# its gradients and the running statistics after it. It records, if asked to, what each module and every other call of torch gives.
 RUNNER = """
-import importlib.util, json, sys
+import copy, importlib.util, json, sys
 from pathlib import Path
 
 sys.modules["netc"] = None
@@ -66,6 +67,29 @@ def hook(path):
     return record
 
 
+def train(model, kind, data, inputs, targets):
+    masks = [data[f"mask/{i}"] for i in range(job["masks"])]
+
+    def dropout(x, p=0.5, training=True, inplace=False):
+        return x * (torch.from_numpy(masks.pop(0)).to(x.dtype) / (1 - p) if p < 1 else 0)
+
+    torch.nn.functional.dropout = dropout
+    if job["loss"]:
+        total, _ = model.loss(*inputs, *targets)
+    else:
+        ys = [y for y in tensors(model(*inputs)) if y.is_floating_point()]
+        total = sum((y * torch.from_numpy(data[f"weight/{i}"]).to(y.dtype)).sum() for i, y in enumerate(ys))
+    total.backward()
+    found[f"{kind}/loss"] = total.detach().numpy()
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            found[f"{kind}/gradient/{name}"] = parameter.grad.numpy()
+    for name, buffer in model.named_buffers():
+        found[f"{kind}/buffer/{name}"] = buffer.numpy()
+    if masks:
+        raise RuntimeError(f"{len(masks)} masks were left over")
+
+
 for path in job["watch"]:
     try:
         model.get_submodule(path).register_forward_hook(hook(path))
@@ -76,8 +100,13 @@ for run in range(job["runs"]):
     data = np.load(folder / f"given{run}.npz")
     inputs = [torch.from_numpy(data[f"given/{name}"]) for name in job["inputs"]]
     targets = [torch.from_numpy(data[f"given/{name}"]) for name in job["targets"]]
-    with torch.no_grad():
-        if job["watch"]:
+    with torch.set_grad_enabled(job["train"]):
+        if job["train"]:
+            twin = copy.deepcopy(model).double().train()
+            train(model.train(), "single", data, inputs, targets)
+            wide = ([x.double() if x.is_floating_point() else x for x in xs] for xs in (inputs, targets))
+            train(twin, "wide", data, *wide)
+        elif job["watch"]:
             try:
                 with Recorder():
                     model(*inputs)
@@ -122,16 +151,42 @@ def run_emitted(
     for i, arrays in enumerate(given):
         named: dict[str, Any] = {f"given/{name}": array for name, array in arrays.items()}
         np.savez(emitted.folder / f"given{i}.npz", **named)
-    job = {
-        "class": emitted.class_name, "inputs": list(emitted.inputs), "targets": list(emitted.targets),
-        "loss": emitted.loss, "runs": len(given), "watch": list(watch),
-    }  # fmt: skip
-    _run(emitted.folder, job)
+    _run(emitted, runs=len(given), watch=list(watch))
     return [_read(emitted.folder / f"found{i}.npz") for i in range(len(given))]
 
 
-def _run(folder: Path, job: Mapping[str, Any]) -> None:
-    command = [sys.executable, "-I", "-c", RUNNER, str(folder), json.dumps(job)]
+def train_emitted(
+    emitted: Emitted,
+    given: Mapping[str, Array],
+    masks: Sequence[Array],
+    weights: Sequence[Array],
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """What a step of training computes, in float32 and in float64: loss, gradient/PATH of each parameter, and
+    buffer/PATH as it then is.
+
+    masks: of dropout, in the order in which the net draws them. weights: of the outputs, where the module has
+    no loss.
+    """
+    (emitted.folder / "emitted.py").write_text(emitted.source, "utf-8")
+    arrays = {f"given/{name}": array for name, array in given.items()}
+    arrays |= {f"mask/{i}": array for i, array in enumerate(masks)}
+    arrays |= {f"weight/{i}": array for i, array in enumerate(weights)}
+    np.savez(emitted.folder / "given0.npz", **arrays)  # type: ignore[arg-type]
+    _run(emitted, train=True, masks=len(masks))
+    found = _read(emitted.folder / "found0.npz")
+    single, wide = (
+        {name.removeprefix(kind): array for name, array in found.items() if name.startswith(kind)}
+        for kind in ("single/", "wide/")
+    )
+    return single, wide
+
+
+def _run(emitted: Emitted, **settings: Any) -> None:
+    job = {
+        "class": emitted.class_name, "inputs": list(emitted.inputs), "targets": list(emitted.targets),
+        "loss": emitted.loss, "runs": 1, "watch": [], "train": False, "masks": 0, **settings,
+    }  # fmt: skip
+    command = [sys.executable, "-I", "-c", RUNNER, str(emitted.folder), json.dumps(job)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired:

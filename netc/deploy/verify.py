@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 from netc.autodiff.interpret import Array, interpret
+from netc.autodiff.trial import Trial, random_weights, trials
 from netc.backends.describe import describe
 from netc.backends.onnx_file import write_onnx
 from netc.backends.to_onnx import DEFAULT_OPSET, OnnxModel, to_onnx
@@ -17,7 +18,7 @@ from netc.deploy.blame import Blame, blame_onnx, blame_torch
 from netc.deploy.deviation import relative_error
 from netc.deploy.isolated import Emitted, run_emitted
 from netc.deploy.runtime import outputs_of, start
-from netc.autodiff.trial import Trial, random_weights, trials
+from netc.deploy.verify_training import TrainingReport, verify_training
 from netc.diagnostics import Refused
 from netc.ir.module import Net, Value
 from netc.passes.initial import state
@@ -42,16 +43,20 @@ class Compared:
 
 @dataclass(frozen=True)
 class Report:
-    """compared: all values at all sizes. blames: by target, where one of its values deviates."""
+    """compared: all values at all sizes. blames: by target, where one of its values deviates.
+
+    training: loss and gradients, where they were asked for.
+    """
 
     net: str
     tolerance: float
     compared: tuple[Compared, ...]
     blames: Mapping[str, Blame]
+    training: TrainingReport | None = None
 
     @property
     def passed(self) -> bool:
-        return not self.blames
+        return not self.blames and not (self.training and self.training.failures)
 
     def worst(self, target: str) -> float:
         """The largest error of a target."""
@@ -83,10 +88,12 @@ def verify(
     tolerance: float = TOLERANCE,
     seed: int = 0,
     weights: Mapping[str, Array] | None = None,
+    small: Net | None = None,
 ) -> Report:
     """Runs `net` in three ways at two batch sizes, on random weights unless some are given.
 
-    source, class_name: the emitted PyTorch module and the class of the net in it.
+    source, class_name: the emitted PyTorch module and the class of the net in it. small: the net with more sizes
+    free, to compare loss and gradients in training on; they are left out without it.
     """
     table = state(net)
     held = random_weights(table, seed) if weights is None else weights
@@ -99,7 +106,12 @@ def verify(
         write_safetensors(folder / "weights.safetensors", table, Held(held), describe(net))
         bench = _Bench(net, located, model, emitted, held, trials(net, located.flat, seed), tolerance)
         write_onnx(bench.onnx, model, Held(held))
-        return _report(bench)
+        report = _report(bench)
+        if small is None:
+            return report
+        return replace(
+            report, training=verify_training(small, source, class_name, opset, tolerance, folder, seed)
+        )
 
 
 def _report(bench: _Bench) -> Report:
