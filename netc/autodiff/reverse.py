@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from netc.autodiff.tape import Tape, Traced
+from netc.diagnostics import Refused
+from netc.diagnostics.wording_gradient import unproved
 from netc.dims import Prover, proving
 from netc.ir.module import Node, Path, Value
 from netc.ir.walk import needed
-from netc.ops.contract import FLOATS
+from netc.ops.contract import FLOATS, Mismatch
 from netc.ops.notation import expand
 from netc.passes.locate import Located
 
@@ -78,9 +80,12 @@ class _Pass:
         gs = [self._arrived(v) for v in node.outputs]
         ys = self.tape.wrap(node.outputs)
         several = len(ys) > 1 or node.op.cuts
-        found = node.op.vjp(
-            tuple(gs) if several else gs[0], tuple(ys) if several else ys[0], *self.tape.wrap(node.operands)
-        )
+        g, y = (tuple(gs), tuple(ys)) if several else (gs[0], ys[0])
+        try:
+            found = node.op.vjp(g, y, *self.tape.wrap(node.operands))
+        except Mismatch as error:
+            place = ".".join(self.tape.scope)
+            raise Refused(unproved(node.span, place, node.op.name, error.message)) from None
         for value, gradient in zip(node.operands, found, strict=True):
             if gradient is not None and value in active:
                 self._reach(value, gradient)

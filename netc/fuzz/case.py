@@ -1,0 +1,171 @@
+"""Turns the text of a program into everything that is compared: its net, its targets, its true values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from netc.autodiff.objective import minimums, objective
+from netc.autodiff.reverse import reverse
+from netc.autodiff.trial import random_weights
+from netc.backends.onnx_proto import tensor_head
+from netc.backends.to_onnx import OnnxModel, to_onnx
+from netc.backends.to_torch import to_torch
+from netc.diagnostics import Refused
+from netc.fuzz.draws import Drawn, inputs_of
+from netc.fuzz.truth import Truth, truth
+from netc.ir.module import Net, Value
+from netc.ops.contract import FLOATS
+from netc.passes.elaborate import elaborate
+from netc.passes.initial import numbers, state
+from netc.passes.load import load
+from netc.passes.locate import Located, locate
+
+Array: TypeAlias = npt.NDArray[Any]
+OPSETS = (20, 17, 23)
+FILE = "fuzz.net"
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """A net differentiated: its weighed sum, what it is differentiated by, and the graph that gives these slopes."""
+
+    located: Located
+    gradients: Located
+    weights: tuple[Value, ...]
+    wrt: tuple[Value, ...]
+
+
+@dataclass(eq=False)
+class Case:
+    """A program, compiled. model: None where the target refuses it, with the reason in `refused`."""
+
+    text: str
+    net: Net
+    source: str
+    opset: int
+    located: Located
+    weights: Mapping[str, Array]
+    model: OnnxModel | None
+    refused: str = ""
+
+    @cached_property
+    def drawn(self) -> tuple[Drawn, ...]:
+        return inputs_of(self.net)
+
+    @cached_property
+    def truths(self) -> tuple[Truth, ...]:
+        """The true values for each set of inputs; numpy's errors are those of a program that is not sound."""
+        return tuple(truth(self.located.flat, drawn.arrays, self.weights) for drawn in self.drawn)
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The names of what is compared, as the other process gives them."""
+        outputs = [f"output/{i}" for i in range(len(self.net.block.outputs))]
+        return (*outputs, *(["loss"] if self.net.losses else []), *(f"metric/{n}" for n, _ in self._metrics))
+
+    @property
+    def _metrics(self) -> tuple[tuple[str, Value], ...]:
+        return self.net.metrics if self.net.losses else ()
+
+    @cached_property
+    def slopes(self) -> Slopes | None:
+        """None where nothing is differentiable. Refused where a gradient's shape cannot be told."""
+        if not any(v.type.dtype in FLOATS for v in self.net.block.outputs):
+            return None
+        made = objective(self.net, weighed=True)
+        flat = made.located.flat
+        read = {v for node in flat.nodes for v in node.operands}
+        wrt: list[Value] = [p for p in flat.params.values() if p.trainable]
+        wrt += [v for v in flat.inputs if v.type.dtype in FLOATS and v in read and v not in made.weights]
+        if not wrt:
+            return None
+        return Slopes(
+            made.located,
+            reverse(made.located, flat.outputs[:1], wrt, minimums(self.net)),
+            made.weights,
+            tuple(wrt),
+        )
+
+    @cached_property
+    def weighing(self) -> dict[str, Array]:
+        """By what each output is multiplied in the sum that is differentiated."""
+        assert self.slopes is not None
+        rng, sizes = np.random.default_rng(7), self.drawn[0].sizes
+        return {w.hint: rng.standard_normal(_at(w, sizes)) for w in self.slopes.weights}
+
+    def job(self) -> dict[str, Any]:
+        """What the other process is asked."""
+        sloped = self.differentiated
+        slopes = self.slopes if sloped else None
+        return {
+            "source": self.source, "class": self.net.name, "weights": dict(self.weights),
+            "inputs": [dict(d.arrays) for d in self.drawn],
+            "names": [v.hint for v in self.net.block.inputs], "targets": [v.hint for v in self.net.targets],
+            "loss": bool(self.net.losses), "model": self.bytes,
+            "weigh": list(self.weighing.values()) if slopes else None,
+            "wrt": [spelled(v) for v in slopes.wrt] if slopes else [],
+        }  # fmt: skip
+
+    @cached_property
+    def differentiated(self) -> bool:
+        """Whether gradients are compared: what is differentiated must be finite, and its sum must be told."""
+        if len(self.net.losses) > 1 or not all(np.isfinite(y).all() for y in self.truths[0].values):
+            return False
+        try:
+            return self.slopes is not None
+        except Refused:
+            return False
+
+    @cached_property
+    def bytes(self) -> bytes | None:
+        """The ONNX file, weights and all."""
+        return None if self.model is None else serialised(self.model, self.weights)
+
+
+def _at(value: Value, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    from netc.dims import substitute
+
+    return numbers(tuple(substitute(d, sizes) for d in value.type.shape))
+
+
+def spelled(value: Value) -> str:
+    """The name of an input, or the path of a parameter."""
+    path: Sequence[str] = getattr(value, "path", ())
+    return ".".join(path) if path else value.hint
+
+
+def serialised(model: OnnxModel, weights: Mapping[str, Array]) -> bytes:
+    """The bytes of the model with its weights in it."""
+    proto = type(model.proto)()
+    proto.CopyFrom(model.proto)
+    for name, param in model.parameters.items():
+        tensor = proto.graph.initializer.add()
+        tensor.CopyFrom(tensor_head(name, param.type.dtype, numbers(param.type.shape)))
+        tensor.raw_data = np.ascontiguousarray(weights[name]).tobytes()
+    made: bytes = proto.SerializeToString(deterministic=True)
+    return made
+
+
+def elaborated(text: str) -> Net:
+    """The one net of a program."""
+    program = load(FILE, lambda _: text.encode())
+    return elaborate(program, next(iter(program.nets)))
+
+
+def case_of(text: str, opset: int = OPSETS[0]) -> Case:
+    """The program compiled. Raises Refused where netc refuses it."""
+    net = elaborated(text)
+    metrics = tuple(v for _, v in net.metrics) if net.losses else ()
+    located = locate(net, (*net.block.outputs, *net.losses, *metrics))
+    source, weights = to_torch(net), random_weights(state(net))
+    try:
+        model, refused = to_onnx(net, opset), ""
+    except Refused as error:
+        model, refused = None, error.diagnostics[0].message
+    return Case(text, net, source, opset, located, weights, model, refused)

@@ -1,0 +1,183 @@
+"""Turns a case and what the other process made of it into findings: where a target is not what it should be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from netc.autodiff.interpret import interpret
+from netc.autodiff.moving import Point
+from netc.autodiff.stencil import difference_slope
+from netc.deploy.deviation import relative_error
+from netc.fuzz.case import Case, spelled
+from netc.passes.fix import fix
+
+Array: TypeAlias = npt.NDArray[Any]
+FACTOR = 16.0  # how much worse than float32 PyTorch another target may be
+SETTLED = 1e-3  # a value that rounding moves by more says nothing
+LEAST = 1e-6  # of float32
+SHARP = 2.0**-29  # of float64's rounding, in float32's
+LEAST64 = 1e-9
+SLOPE = 1e-5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What failed where. `oracle` names the comparison; error and allowed are relative."""
+
+    oracle: str
+    where: str
+    note: str = ""
+    error: float = float("inf")
+    allowed: float = 0.0
+
+    def __str__(self) -> str:
+        figures = "" if self.note else f": {self.error:.2e} where {self.allowed:.2e} is allowed"
+        return f"{self.oracle}, {self.where}{figures}{': ' if self.note else ''}{self.note}"
+
+
+def signature(finding: Finding) -> tuple[str, str]:
+    """What two findings of one cause have in common."""
+    return finding.oracle, re.sub(r"[\d'\"`].*", "", finding.note)[:60]
+
+
+def judged(case: Case, answer: Mapping[str, Any]) -> list[Finding]:
+    """Everything that is wrong with the targets of a case."""
+    if "died" in answer:
+        return [Finding("process", "torch or onnxruntime", answer["died"])]
+    out = list(_torch(case, answer, "torch"))
+    out += _torch(case, answer, "torch64")
+    if case.model is not None:
+        out += _onnx(case, answer, "onnx")
+        out += _onnx(case, answer, "plain onnx")
+    if case.differentiated:
+        out += _gradient(case, answer)
+    return out
+
+
+def unsettled(case: Case) -> int:
+    """How many values cannot be compared, as rounding decides them."""
+    return sum(spread > SETTLED for t in case.truths for spread in t.spreads)
+
+
+def _summed(case: Case, trial: int) -> Iterator[tuple[str, Array, float, str]]:
+    """Each value by its key, with its spread and its dtype; several losses are one sum."""
+    t, count, losses = case.truths[trial], len(case.net.block.outputs), len(case.net.losses)
+    types = [v.type.dtype for v in case.located.flat.outputs]
+    values, spreads = list(t.values), list(t.spreads)
+    if losses > 1:
+        values[count : count + losses] = [np.asarray(sum(values[count : count + losses]))]
+        spreads[count : count + losses] = [max(spreads[count : count + losses])]
+        types[count : count + losses] = types[count : count + 1]
+    yield from zip(case.keys, values, spreads, types, strict=True)
+
+
+def _torch(case: Case, answer: Mapping[str, Any], oracle: str) -> Iterator[Finding]:
+    runs = answer.get(oracle)
+    if isinstance(runs, str):
+        yield Finding(oracle, "all", runs)
+        return
+    for trial, found in enumerate(runs or ()):
+        for key, value, spread, dtype in _summed(case, trial):
+            sharp = oracle == "torch64"
+            allowed = LEAST64 + 64 * spread * SHARP if sharp else 10 * LEAST + 64 * spread
+            where = f"{key} at batch {trial}"
+            yield from _compared(
+                oracle, where, value, found.get(key), spread, allowed, "" if sharp else dtype
+            )
+
+
+def _onnx(case: Case, answer: Mapping[str, Any], oracle: str) -> Iterator[Finding]:
+    runs = answer[oracle]
+    if isinstance(runs, str):
+        yield Finding(oracle, "all", runs)
+        return
+    torch = answer["torch"]
+    for trial, found in enumerate(runs):
+        for i, (key, value, spread, dtype) in enumerate(_summed(case, trial)):
+            if not key.startswith("output/"):
+                break
+            own = 0.0 if isinstance(torch, str) else _error(value, torch[trial].get(key))
+            allowed = FACTOR * (own if np.isfinite(own) else 0.0) + 4 * spread + LEAST
+            yield from _compared(oracle, f"{key} at batch {trial}", value, found[i], spread, allowed, dtype)
+
+
+def _error(value: Array, found: Array | None) -> float:
+    return float("inf") if found is None else relative_error(value, np.asarray(found))
+
+
+def _compared(
+    oracle: str, where: str, value: Array, found: Array | None, spread: float, allowed: float, dtype: str
+) -> Iterator[Finding]:
+    if found is None:
+        yield Finding(oracle, where, "it is not there")
+        return
+    got = np.asarray(found)
+    if dtype and str(got.dtype) != dtype:
+        yield Finding(oracle, where, f"it is {got.dtype}, not {dtype}")
+    elif got.shape != value.shape:
+        yield Finding(oracle, where, f"its shape is {got.shape}, not {value.shape}")
+    elif spread <= SETTLED and (error := relative_error(value, got)) > (
+        allowed if value.dtype.kind == "f" else 0
+    ):
+        yield Finding(oracle, where, "", error, allowed)
+
+
+# -- gradients ----------------------------------------------------------------------------------------
+def _gradient(case: Case, answer: Mapping[str, Any]) -> Iterator[Finding]:
+    slopes = case.slopes
+    assert slopes is not None
+    if max(case.truths[0].spreads, default=0.0) > SETTLED:
+        return
+    given = {**case.drawn[0].arrays, **case.weighing}
+    with np.errstate(all="ignore"):
+        found = interpret(slopes.gradients.flat, given, case.weights)
+    gradients = found[len(slopes.gradients.flat.outputs) - len(slopes.wrt) :]
+    if not all(np.isfinite(g).all() for g in gradients):
+        return
+    torch = answer.get("gradient")
+    scale = max((float(np.abs(g).max(initial=0.0)) for g in gradients), default=0.0)
+    for value, gradient in zip(slopes.wrt, gradients, strict=True):
+        name = spelled(value)
+        if isinstance(torch, str):
+            yield Finding("gradient", "all", torch)
+            return
+        if torch:
+            yield from _alike(f"gradient by {name}", gradient, torch[name], scale)
+    yield from _slope(case, dict(given), gradients)
+
+
+def _alike(where: str, gradient: Array, torch: Array, scale: float) -> Iterator[Finding]:
+    if gradient.shape != torch.shape:
+        yield Finding("gradient", where, f"its shape is {gradient.shape}, not {torch.shape}")
+        return
+    error = float(np.abs(gradient - torch).max(initial=0.0)) / (scale or 1.0)
+    if not error <= LEAST64 * 100:
+        yield Finding("gradient", where, "", error, LEAST64 * 100)
+
+
+def _slope(case: Case, given: dict[str, Array], gradients: tuple[Array, ...]) -> Iterator[Finding]:
+    """One random direction of one operand: the slope by differences against the gradient's."""
+    slopes = case.slopes
+    assert slopes is not None
+    rng = np.random.default_rng(len(case.text))
+    i = int(rng.integers(len(slopes.wrt)))
+    value, gradient = slopes.wrt[i], gradients[i]
+    fixed = fix(slopes.located, case.drawn[0].sizes)
+    point = Point(fixed, given, case.weights)
+    moved = next(v for v in (*fixed.flat.inputs, *fixed.flat.params.values()) if spelled(v) == spelled(value))
+    direction = rng.standard_normal(gradient.shape)
+    slope, _ = difference_slope(point, moved, direction, point.after(moved))
+    if slope.value is None:
+        return
+    wanted = float((gradient * direction).sum())
+    scale = max(abs(wanted), abs(slope.value), float(np.abs(gradient).max(initial=0.0)), 1e-6)
+    allowed = SLOPE + 10 * slope.spread / scale
+    if not abs(wanted - slope.value) / scale <= allowed:
+        error = abs(wanted - slope.value) / scale
+        yield Finding("slope", f"along {spelled(value)}", "", error, allowed)
