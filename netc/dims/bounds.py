@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import prod
 
 from netc.dims.polynomial import AnyDim, Atom, Dim, Quotient, Size, terms_of
@@ -42,9 +42,26 @@ def _bound_without_quotient(dim: Dim, minimums: Mapping[str, int]) -> int | None
         (atom, *others) = monomial or (None,)
         if coefficient < 0 and isinstance(atom, Quotient) and isinstance(atom.divisor, int) and not others:
             rest = dim - Dim(((monomial, coefficient),))
-            least = lower_bound(rest * atom.divisor + atom.numerator * coefficient, minimums)
-            return None if least is None else -(-least // atom.divisor)
+            found = (
+                (lower_bound(rest * k + n * coefficient, minimums), k) for n, k in _divisions(atom, rest)
+            )
+            return max((-(-least // k) for least, k in found if least is not None), default=None)
     return None
+
+
+def _divisions(atom: Quotient, rest: AnyDim) -> Iterator[tuple[AnyDim, int]]:
+    """What `atom` is the whole part of, as a numerator and a divisor: as it stands, and by what `rest` holds.
+
+    (n + m d) // (k d) = (n // d + m) // k, so that the sides of a map halved twice can be told apart.
+    """
+    assert isinstance(atom.divisor, int)
+    yield atom.numerator, atom.divisor
+    for other in {a for monomial, _ in terms_of(rest) for a in monomial}:
+        if isinstance(other, Quotient) and isinstance(other.divisor, int):
+            more = atom.numerator - other.numerator
+            k, left = divmod(atom.divisor, other.divisor)
+            if isinstance(more, int) and k > 1 and left == 0 and more % other.divisor == 0:
+                yield Dim((((other,), 1),)) + more // other.divisor, k
 
 
 def _atom_bound(atom: Atom, minimums: Mapping[str, int]) -> int | None:

@@ -48,7 +48,8 @@ def extend_vjp(g: Array, window: Window, mode: str, sizes: tuple[Any, ...]) -> A
         n, b, e = sizes[axis], window.begin[axis], window.end[axis]
         before, after = _sources(mode, n, b, e)
         out = _at(g, axis + 2, b, n)
-        for place, source in [*enumerate(before), *enumerate(after, b + n)]:
+        places = [*range(b), *(b + n + i for i in range(e))]
+        for place, source in zip(places, [*before, *after], strict=True):
             ends = [0] * rank, [0] * rank
             ends[0][axis], ends[1][axis] = source, n - 1 - source
             out = out + pad(_at(g, axis + 2, place), *ends)
