@@ -7,6 +7,7 @@ from functools import cache
 from math import inf, nan, pi
 from typing import Any, ClassVar, Literal
 
+from netc.ops.activation_exponential import softplus_node
 from netc.ops.arrays import np
 from netc.ops.code import Code, call, method
 from netc.ops.contract import (
@@ -123,7 +124,7 @@ class Log(Function):
     def onnx(self, graph: Graph, x: Operand) -> Any:
         if graph.made_by(x) == "Sigmoid":  # which onnxruntime rounds to 0 below -18
             (z,) = graph.made_from(x)
-            return graph.node("Neg", graph.node("Softplus", graph.node("Neg", z)))
+            return graph.node("Neg", softplus_node(graph, graph.node("Neg", z), x.dtype))
         return graph.node("Log", x)
 
     samples = (
