@@ -110,7 +110,7 @@ def differ(a, b) -> bool:
 def jumps(left, right, noticed):
     """The tiny intervals at whose ends a function of the segment differs; `left` is asked at their starts."""
     ends = np.linspace(0, 1, PLACES + 1)
-    starts = np.array([left(t) for t in ends])
+    starts = np.array([left(t) for t in ends], "float64")
     starts[~np.isfinite(starts)] = np.nan
     scale = np.nanmax(np.abs(starts), initial=1e-3)
     changes = np.nan_to_num(np.abs(np.diff(starts)), nan=0)

@@ -30,6 +30,7 @@ class GRU(Recurrent):
     """
 
     operands = ("x", "h0?")
+    analytic = True
     short = "gru"
     gates, onnx_gates = 3, (1, 0, 2)
     cost = 16  # two sigmoids and a tanh, a sum in each of three gates, and four operations on the state

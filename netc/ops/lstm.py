@@ -31,6 +31,7 @@ class LSTM(Recurrent):
 
     operands = ("x", "h0?", "c0?")
     nested = True
+    analytic = True
     short = "lstm"
     gates, onnx_gates = 4, (0, 3, 1, 2)
     cost = 22  # three sigmoids, two tanhs, a sum in each of four gates, and four operations on the state

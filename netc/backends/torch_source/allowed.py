@@ -26,9 +26,9 @@ TORCH = frozenset(
     "stack tanh where zeros".split()
 )
 METHODS = frozenset(
-    "abs all amax amin any argmax argmin argsort bool chunk clamp cos cumsum device erf exp expand "
+    "abs all amax amin any argmax argmin argsort bool chunk clamp clone cos cumsum device erf exp expand "
     "flatten flip float gather log logsumexp matmul mean new_ones new_tensor new_zeros permute pow prod "
     "repeat_interleave reshape roll scatter_add shape sigmoid sin sort split sqrt squeeze std sum tanh "
-    "tile to topk transpose tril triu unsqueeze var".split()
+    "tile to topk transpose tril triu type_as unsqueeze var".split()
 )
 SELF = frozenset({"add_module", "get_submodule", "training"})
