@@ -237,12 +237,38 @@ def no_such_axis(name: str, known: Sequence[str]) -> Diagnostic:
 
 
 def bad_init(span: Span, what: str) -> Diagnostic:
+    number = what.removeprefix("the number ")
     return Diagnostic(
         "E0414",
         f"{what} is not an initialiser",
         span,
-        help="write zeros, ones, constant(v), normal(mean=0, std=1) or uniform(low, high)",
+        help=f"write `constant({number})`"
+        if number != what
+        else "write zeros, ones, constant(v), normal(std=0.02), uniform(low, high), kaiming_normal() or another",
     )
+
+
+def bad_init_kind(span: Span, what: str) -> Diagnostic:
+    return Diagnostic(
+        "E0417",
+        f"`init` is for layers of one kind that own parameters, and {what} is none",
+        span,
+        help="write `init Conv2d: kaiming_normal()`, `init Conv2d.bias: zeros`, or `init bias: zeros` for all",
+    )
+
+
+def no_such_start(span: Span, layer: str, keyword: str, role: str) -> Diagnostic:
+    message = f"this `{layer}` has no {role}, so `{keyword}` has nothing to start"
+    return Diagnostic("E0417", message, span, help="leave it out")
+
+
+def init_misfit(
+    span: Span, name: str, parameter: str, shape: str, why: str, notes: tuple[Note, ...]
+) -> Diagnostic:
+    message = f"`{name}` cannot start `{parameter}`, which is {shape}: {why}"
+    named = re.match(r"(bias_)?init\s*=\s*", span.text)  # of `init=value`, the value
+    at = Span(span.source, span.start + named.end(), span.end) if named else span
+    return Diagnostic("E0417", message, at, notes)
 
 
 def dtype_needed(span: Span, name: str) -> Diagnostic:

@@ -18,10 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, dataclass_transform
 
 from netc.dims import AnyDim, Shape
 from netc.ops.code import Code
+
+if TYPE_CHECKING:
+    from netc.ops.initialiser import Initialiser
 
 FLOATS = ("float32", "float64")
 INTEGERS = ("int64", "int32")
@@ -49,12 +52,14 @@ def require(condition: bool, at: str, message: str) -> None:
 class Init:
     """How a parameter starts: "zeros", "ones", "constant" (a: value), "normal" (a: mean, b: std),
     "uniform" (from a to b) or "fan_in" (a: the number of inputs of a unit, which may be a symbol;
-    uniform within 1/sqrt(a), as torch starts layers with weights). zero_row: the row that starts at zero whatever the others do."""
+    uniform within 1/sqrt(a), as torch starts layers with weights). zero_row: the row that starts at zero
+    whatever the others do. by: what the spec says instead; then `kind` is its name."""
 
     kind: str
     a: float | AnyDim = 0.0
     b: float = 0.0
     zero_row: int | None = None
+    by: Initialiser | None = None
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ class TopKAccuracy(Scored):
 
     def torch(self, logits: Operand, target: Operand) -> Code:
         head = f"({logits}.topk("
-        tail = f", dim=1).indices == {target}.unsqueeze(1)).any(dim=1).float().mean()"
+        tail = f", dim=1)[1] == {target}.unsqueeze(1)).any(dim=1).float().mean()"
         return Code((head, Hole(self.k, "k"), tail))
 
     def onnx(self, graph: Graph, logits: Operand, target: Operand) -> Any:

@@ -66,7 +66,9 @@ def draw(name: str, param: Param, seed: int) -> Numbers:
     shape = numbers(param.type.shape)
     dtype = np.dtype(param.type.dtype)
     low, high = _range(param.init)
-    if param.init.kind in ("uniform", "fan_in"):
+    if param.init.by is not None:
+        values = param.init.by.draw(_generator(name, seed), shape, _drawn(dtype))
+    elif param.init.kind in ("uniform", "fan_in"):
         values = _generator(name, seed).random(shape, dtype=_drawn(dtype))
         values *= values.dtype.type(high - low)
         values += values.dtype.type(low)

@@ -10,6 +10,7 @@ from typing import Any
 
 from netc.diagnostics import Diagnostic, Refused, Source, Span, wording_names
 from netc.ops.contract import OPS
+from netc.ops.initialiser import INITIALISERS
 from netc.passes.define import define
 from netc.passes.elaboration.naming import snake_case
 from netc.passes.elaboration.numbers import HELPERS
@@ -195,7 +196,7 @@ def _bring_in(
 def _define(scope: MutableMapping[str, Any], own: dict[str, Any], name: str, made: Any, span: Span) -> None:
     what = (
         "a layer or function of the language"
-        if name in OPS or name in HELPERS
+        if name in OPS or name in HELPERS or name in INITIALISERS
         else "a block of the standard library"
         if name in standard()
         else "defined"

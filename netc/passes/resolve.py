@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING, dataclass, field, replace
 from typing import Any
 
 from netc.diagnostics import Diagnostic, Refused, wording_names, wording_shapes
 from netc.ops.attributes import BadArgument, bind, parameters_of
 from netc.ops.contract import DTYPES, OPS, Mismatch, Op
+from netc.ops.initialiser import INITIALISERS, start_keywords
 from netc.passes.elaboration.calls import call_places, wrong_call
 from netc.passes.elaboration.frame import FOUND
 from netc.passes.elaboration.instantiate import declarations
@@ -70,8 +71,9 @@ class _Walk:
                     self.declared(declaration.type)
             case tree.RawParam(declaration=declaration, init=init):
                 self.declared(declaration.type)
-                for argument in init.arguments if isinstance(init, tree.Call) else ():
-                    self.expression(argument.value)
+                self.all([init] if init is not None else [])
+            case tree.Initialise(value=value):
+                self.expression(value.step if isinstance(value, tree.Labelled) else value)
             case tree.Assign(value=value) | tree.For(over=value) | tree.If(test=value):
                 self.expression(value)
             case tree.Output(values=values):
@@ -114,10 +116,9 @@ class _Walk:
 
     def name(self, node: tree.Name) -> None:
         name = node.text
-        if not (
-            name in self.local or name in self.scope or name in OPS or name in HELPERS or self._lost(name)
-        ):
-            known = [*self.local, *self.scope, *OPS, *HELPERS]
+        tables = (self.local, self.scope, OPS, INITIALISERS, HELPERS)
+        if not (any(name in table for table in tables) or self._lost(name)):
+            known = [n for table in tables for n in table]
             self.found.append(wording_names.unknown_name(node.span, name, known))
 
     def _lost(self, name: str) -> bool:
@@ -143,6 +144,13 @@ class _Walk:
             made is None and name in OPS and not (name in HELPERS and not any(a.name for a in node.arguments))
         ):
             self.op(node, OPS[name])
+        elif made is None and name in INITIALISERS:
+            self.initialiser(node, INITIALISERS[name])
+
+    def initialiser(self, node: tree.Call, kind: Any) -> None:
+        """It has no operands and no parameters, and is bound as an op is."""
+        if self.keywords(node, kind.name, [name for name, _, _ in parameters_of(kind)]):
+            self.bound(node, kind)
 
     def keywords(self, node: tree.Call, name: str, known: Sequence[str]) -> bool:
         wrong = [a for a in node.arguments if a.name is not None and a.name not in known]
@@ -152,9 +160,13 @@ class _Walk:
         return not wrong
 
     def op(self, node: tree.Call, kind: type[Op]) -> None:
-        known = parameters_of(kind)
-        if not kind.extra and not self.keywords(node, kind.name, [name for name, _, _ in known]):
+        known = [name for name, _, _ in parameters_of(kind)]
+        starts = start_keywords(kind)
+        if not kind.extra and not self.keywords(node, kind.name, [*known, *starts]):
             return
+        self.bound(replace(node, arguments=tuple(a for a in node.arguments if a.name not in starts)), kind)
+
+    def bound(self, node: tree.Call, kind: type[Op]) -> None:
         positional = [a.value for a in node.arguments if a.name is None]
         if all(_literal(a.value) for a in node.arguments):
             self.literal(node, kind, positional)

@@ -189,6 +189,9 @@ class Build(Transformer[Token, tree.Tree]):
     def metric(self, parts: list[Any]) -> tree.Result:
         return tree.Result(self._span(parts), "metric", self._parts(parts)[0])
 
+    def init(self, parts: list[Any]) -> tree.Initialise:
+        return tree.Initialise(self._span(parts), self._parts(parts)[0])
+
     def assert_(self, parts: list[Any]) -> tree.Result:
         return tree.Result(self._span(parts), "assert", self._parts(parts)[0])
 

@@ -218,7 +218,14 @@ class Result(Tree):
     value: Expression
 
 
-Statement: TypeAlias = Input | RawParam | Assign | For | If | Output | Result
+@dataclass(frozen=True, eq=False)
+class Initialise(Tree):
+    """`init`: how the parameters of the layers below start; a label says of which."""
+
+    value: Expression
+
+
+Statement: TypeAlias = Input | RawParam | Assign | For | If | Output | Result | Initialise
 
 
 @dataclass(frozen=True, eq=False)

@@ -81,6 +81,8 @@ def _line(node: tree.Statement) -> str:
         return f"{', '.join(n.text for n in node.names)} = {write_expression(node.value)}"
     if isinstance(node, tree.Output):
         return f"output {_list(node.values)}"
+    if isinstance(node, tree.Initialise):
+        return f"init {write_expression(node.value)}"
     assert isinstance(node, tree.Result)
     return f"{node.role} {write_expression(node.value)}"
 

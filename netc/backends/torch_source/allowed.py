@@ -20,15 +20,15 @@ CALLED = frozenset({"super", "getattr", "range", "ValueError", "OrderedDict", "s
 
 # In the modules nn and F, and nn.init, any public name may be called; of torch itself these alone.
 TORCH = frozenset(
-    "abs arange bool cat ceil cos einsum empty eq erf exp float32 float64 floor full full_like ge gru gt "
-    "int32 int64 le linalg linalg.vector_norm log logical_and logical_not logical_or logical_xor lstm lt "
-    "matmul maximum minimum ne ones pow reciprocal rnn_relu rnn_tanh round rsqrt sigmoid sign sin sqrt "
-    "stack tanh where zeros".split()
+    "abs arange bincount bool cat ceil cos einsum empty eq erf exp float32 float64 floor full full_like "
+    "ge gru gt int32 int64 le linalg linalg.vector_norm log logical_and logical_not logical_or "
+    "logical_xor lstm lt matmul maximum minimum ne ones pow reciprocal rnn_relu rnn_tanh round rsqrt "
+    "sigmoid sign sin sqrt stack sum tanh where zeros".split()
 )
 METHODS = frozenset(
-    "abs all amax amin any argmax argmin argsort bool chunk clamp clone cos cumsum device erf exp expand "
-    "flatten flip float gather log logsumexp matmul mean new_ones new_tensor new_zeros permute pow prod "
-    "repeat_interleave reshape roll scatter_add shape sigmoid sin sort split sqrt squeeze std sum tanh "
-    "tile to topk transpose tril triu type_as unsqueeze var".split()
+    "abs all amax amin any argmax argmin argsort bool chunk clamp clone cos cumsum device diagonal erf "
+    "exp expand flatten flip float gather log logsumexp matmul mean nanmean new_ones new_tensor new_zeros "
+    "permute pow prod repeat_interleave reshape roll scatter_add shape sigmoid sin sort split sqrt square "
+    "squeeze std sum tanh tile to topk transpose tril triu type_as unsqueeze var".split()
 )
 SELF = frozenset({"add_module", "get_submodule", "training"})

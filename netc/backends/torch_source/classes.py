@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netc.backends.torch_source.draft import Draft, Given, Module, draft, value_for
+from netc.backends.torch_source.starts import said
 from netc.dims import AnyDim, Dim, Prover, proving, substitute
 from netc.ir.module import Block, Call, Value, blocks
 from netc.ops.code import Code, Keyword
@@ -126,7 +127,7 @@ def _signature(block: Block, classes: Classes, givens: Sequence[Given], top: boo
     raws = tuple((name, p.init.kind, p.type.dtype, len(p.type.shape)) for name, p in made.raws.items())
     read = tuple((made.index[p], p.path) for p in block.params if p in made.index)
     return (
-        top, block.name, block.doc, tuple(block.parameters), tuple(v.hint for v in block.inputs),
+        top, said(block), block.name, block.doc, tuple(block.parameters), tuple(v.hint for v in block.inputs),
         tuple(_modules(made.children, classes, givens)), raws, read, tuple(lines),
         tuple(made.index[v] for v in block.outputs),
     )  # fmt: skip

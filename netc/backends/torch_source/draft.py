@@ -134,25 +134,22 @@ def raw_parameter(param: Param) -> Code:
     """The nn.Parameter that a `param` statement declares, filled by its distribution."""
     sizes = tuple(Hole(d, "size") for d in param.type.shape)
     dtype = () if param.type.dtype == "float32" else (Keyword("dtype", Text(f"torch.{param.type.dtype}")),)
-    fill = FILLS[param.init.kind]
+    fill = FILLS.get(param.init.kind, "empty")
     if fill == "full":
         shape = Code(("(", sizes[0], ",)")) if len(sizes) == 1 else call("", *sizes)
-        return call("nn.Parameter", call("torch.full", shape, Hole(param.init.a, "value"), *dtype))
+        start = param.init.by.arguments() if param.init.by is not None else ()
+        return call("nn.Parameter", call("torch.full", shape, *start, *dtype))
     return call("nn.Parameter", call(f"torch.{fill}", *(sizes or ("()",)), *dtype))
 
 
-FILLS = {"zeros": "zeros", "ones": "ones", "constant": "full", "normal": "empty", "uniform": "empty"}
+FILLS = {"zeros": "zeros", "ones": "ones", "constant": "full"}
 
 
 def raw_fill(name: str, init: Init) -> Code | None:
     """The statement that draws a raw parameter, where its constructor does not."""
-    if init.kind == "normal":
-        return call(
-            "nn.init.normal_", f"self.{name}", Keyword("mean", init.a, 0.0), Keyword("std", init.b, 1.0)
-        )
-    if init.kind == "uniform":
-        return call("nn.init.uniform_", f"self.{name}", Hole(init.a, "low"), Hole(init.b, "high"))
-    return None
+    if init.by is None or init.kind in FILLS:
+        return None
+    return init.by.torch(f"self.{name}")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from netc.backends.torch_source.layout import STEP, broken
 from netc.backends.torch_source.literal import docstring, literal
 from netc.backends.torch_source.roll import is_sequential, roll
 from netc.backends.torch_source.shapes import shape_text
+from netc.backends.torch_source.starts import start_lines
 from netc.backends.torch_source.units import access
 from netc.ir.module import Block, Node, Param, Step, Value
 from netc.ops.code import Code, Keyword
@@ -134,19 +135,20 @@ def render_class(
     writer = Writer(classes, made)
     block = made.block
     if (plain := sequential_lines(writer)) is not None and extra is None:
-        return [*_head(writer, "nn.Sequential"), *_constructor(writer, plain)]
+        return [*_head(writer, "nn.Sequential"), *_constructor(writer, [*plain, *start_lines(writer, True)])]
     children = child_lines(writer)
     body = forward_body(writer, block.body, block.outputs, guard)
     made_children, lines = roll(children, [line.removeprefix(STEP * 2) for line in body.lines])
     if is_sequential(made_children, lines) and extra is None and not writer.stored:
         return [
             *_head(writer, "nn.Sequential"),
-            *_constructor(writer, ["super().__init__()", *made_children]),
+            *_constructor(writer, ["super().__init__()", *made_children, *start_lines(writer)]),
         ]
     rolled = Body(body.inputs, tuple(STEP * 2 + line for line in lines))
     methods = extra(writer, rolled) if extra else ["", *forward_method(writer, rolled)]
     stored = [f"self.{writer.attribute(name)} = {name}" for name in writer.stored]
-    constructor = _constructor(writer, ["super().__init__()", *stored, *raw_lines(writer), *made_children])
+    made_lines = [*stored, *raw_lines(writer), *made_children, *start_lines(writer)]
+    constructor = _constructor(writer, ["super().__init__()", *made_lines])
     return [*_head(writer, "nn.Module"), *constructor, *methods[0 if constructor else 1 :]]
 
 

@@ -16,6 +16,7 @@ from netc.passes.elaboration.frame import NODES, Frame, Site
 from netc.passes.elaboration.naming import claim, numbered, snake_case
 from netc.passes.elaboration.numbers import concrete
 from netc.passes.elaboration.shared import check_shared, difference
+from netc.passes.elaboration.starts import started
 from netc.passes.elaboration.values import (
     POISON,
     BlockLayer,
@@ -140,19 +141,25 @@ def _apply_op_layer(frame: Frame, layer: OpLayer, inputs: Sequence[Value], span:
 
     if layer.op is None:
         name = tree.Name(layer.span or span, layer.kind.name)
-        layer = bind_op(frame, layer.kind, (), {}, tree.Call(layer.span or span, name, ()), 0)
+        bound = bind_op(frame, layer.kind, (), {}, tree.Call(layer.span or span, name, ()), 0)
+        layer = replace(bound, inits=layer.inits)
     assert layer.op is not None
-    return apply_op(frame, layer.op, (*inputs, *layer.rest), layer.span or span, place, layer.places)
+    return apply_op(frame, layer.op, (*inputs, *layer.rest), layer.span or span, place, layer)
 
 
 def apply_op(
-    frame: Frame, op: Op, operands: Sequence[Any], span: Span, place: Place = Place(), places: Any = None
+    frame: Frame,
+    op: Op,
+    operands: Sequence[Any],
+    span: Span,
+    place: Place = Place(),
+    layer: OpLayer | None = None,
 ) -> Any:
-    """Adds a node for `op`. A number among the operands becomes a constant."""
+    """Adds a node for `op`. A number among the operands becomes a constant. layer: what the spec says of it."""
     _check_count(frame, op, operands, span)
     inputs = _constants(frame, op, operands, span)
     shapes = [v.type.shape for v in inputs]
-    places = places or {}
+    places = layer.places if layer is not None else {}
     try:
         op.dtype(*(v.type.dtype for v in inputs))
         made = op.shape(*shapes)
@@ -180,6 +187,7 @@ def apply_op(
     outputs = tuple(Value(hint, Type(*kind)) for kind in zip(dtypes, shapes_made, strict=True))
     for output in outputs:
         _check_size(frame, op, output.type.shape, inputs, span)
+    wanted = started(frame, op, wanted, layer, span)
     path, params = _instance(frame, op, wanted, inputs, span, place)
     _add(frame, Node(op, inputs, params, outputs, path, span), span)
     return outputs if isinstance(made, list) else outputs[0]

@@ -11,6 +11,7 @@ from netc.dims import Dim
 from netc.ir.module import Value
 from netc.ops.attributes import BadArgument, bind, parameters_of
 from netc.ops.contract import Mismatch, Op
+from netc.ops.initialiser import start_keywords
 from netc.passes.elaboration.evaluate import evaluate
 from netc.passes.elaboration.frame import Frame
 from netc.passes.elaboration.numbers import concrete, is_number
@@ -127,7 +128,7 @@ def call_places(kind: type[Op], node: tree.Call, skipped: int) -> dict[str, Span
 
 
 def wrong_call(error: BadArgument, kind: type[Op], places: dict[str, Span], node: tree.Call) -> Any:
-    known = [name for name, _, _ in parameters_of(kind)]
+    known = [*(name for name, _, _ in parameters_of(kind)), *start_keywords(kind)]
     at = places.get(error.name, node.span)
     if error.kind == "unknown":
         return wording_names.unknown_argument(at, kind.name, error.name, known)

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from netc.diagnostics import Diagnostic, Note, Refused, Span, wording_shapes
 from netc.dims import Guard, Prover, show, substitute
 from netc.ir.module import Block, Param, Path, Step, Value
-from netc.passes.elaboration.values import Definition, Function, Poisoned
+from netc.passes.elaboration.values import Definition, Function, Poisoned, Rule
 from netc.syntax import tree
 
 NODES = 100_000
@@ -99,6 +99,7 @@ class Frame:
     origins: dict[Value, Span] = field(default_factory=dict)
     deferred: list[tree.Result] = field(default_factory=list)
     helpers: tuple[Function, ...] = ()
+    rules: tuple[Rule, ...] = ()
     hint: str = ""
     nodes: int = 0
     asserting: bool = False

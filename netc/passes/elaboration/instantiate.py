@@ -31,7 +31,7 @@ def instantiate(
     arguments = _arguments(frame, layer, site)
     sizes = _match(frame, site, declared, inputs, arguments)
     given = {name: substitute(dim, frame.prover.given) for name, dim in sizes.items()}
-    key = (layer.definition, _hashable(arguments), tuple(v.type.dtype for v in inputs))
+    key = (layer.definition, _hashable(arguments), tuple(v.type.dtype for v in inputs), frame.rules)
     for block, guards in frame.session.variants.get(key, ()):
         if _fits(frame, guards, given):
             _inherit(frame, guards, sizes)
@@ -43,6 +43,7 @@ def instantiate(
         Prover(given, frame.prover.minimums),
         (*frame.sites, site),
         False,
+        rules=frame.rules,
     )
     _declare(inside, declared, inputs, sizes)
     before = len(frame.session.found)

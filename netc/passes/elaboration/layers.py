@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from netc.diagnostics import wording_names
 from netc.ir.module import Path, Value
 from netc.ops.contract import OPS
+from netc.ops.initialiser import Initialiser
 from netc.passes.elaboration import numbers
 from netc.passes.elaboration.apply import apply_layer
 from netc.passes.elaboration.calls import bind_op, bind_parameters, call_block, split_operands
@@ -16,6 +18,7 @@ from netc.passes.elaboration.frame import Frame
 from netc.passes.elaboration.names import text_of, within
 from netc.passes.elaboration.naming import check_segment
 from netc.passes.elaboration.operators import unrolled
+from netc.passes.elaboration.starts import bind_initialiser, taken
 from netc.passes.elaboration.values import (
     LAYERS,
     Alias,
@@ -123,6 +126,8 @@ def _call(frame: Frame, node: tree.Call) -> Any:
         return _call_function(frame, function, positional, keywords, node)
     if isinstance(function, OpLayer):
         return _call_op(frame, function, positional, keywords, node)
+    if isinstance(function, type) and issubclass(function, Initialiser):
+        return bind_initialiser(frame, function, positional, keywords, node)
     if isinstance(function, BlockLayer):
         return _call_block(frame, function, positional, keywords, node)
     if (
@@ -170,14 +175,15 @@ def _call_op(
             raise frame.refuse(wording_names.already_called(node.span, layer.kind.name))
         return apply_layer(frame, layer, tuple(positional), node.span)
     operands, rest = split_operands(layer.kind, positional)
-    made = bind_op(frame, layer.kind, rest, keywords, node, len(positional) - len(rest))
+    inits = taken(frame, layer.kind, keywords, node)
+    made = replace(bind_op(frame, layer.kind, rest, keywords, node, len(positional) - len(rest)), inits=inits)
     if operands is None:
         return made
     names = made.kind.operands
     required = sum(not name.endswith("?") for name in names)
     if names[0].startswith("*") or required <= len(operands) <= len(names):
         return apply_layer(frame, made, tuple(operands), node.span)
-    return OpLayer(made.kind, made.op, tuple(operands), made.places, node.span)
+    return replace(made, rest=tuple(operands), span=node.span)
 
 
 def _call_block(

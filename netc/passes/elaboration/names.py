@@ -8,6 +8,7 @@ from typing import Any
 
 from netc.diagnostics import Span, wording_names, wording_shapes
 from netc.ops.contract import OPS
+from netc.ops.initialiser import INITIALISERS
 from netc.passes.elaboration import numbers
 from netc.passes.elaboration.evaluate import each, evaluate, rule
 from netc.passes.elaboration.frame import Frame
@@ -42,11 +43,13 @@ def look_up(frame: Frame, name: str, span: Span) -> Any:
         return _global(frame, frame.definition.scope[name], span)
     if name in OPS:
         return OpLayer(OPS[name], None, span=span)
+    if name in INITIALISERS:
+        return INITIALISERS[name]
     if name in numbers.HELPERS:
         return name
     if name in frame.session.lost or "import" in frame.session.lost:
         raise Poisoned
-    known = [*frame.env, *frame.definition.scope, *OPS, *numbers.HELPERS]
+    known = [*frame.env, *frame.definition.scope, *OPS, *INITIALISERS, *numbers.HELPERS]
     raise frame.refuse(wording_names.unknown_name(span, name, known))
 
 

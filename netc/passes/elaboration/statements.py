@@ -17,6 +17,7 @@ from netc.passes.elaboration.expressions import evaluate, label
 from netc.passes.elaboration.frame import WORK, Frame
 from netc.passes.elaboration.instantiate import check_dtype, dimension, enter
 from netc.passes.elaboration.naming import check_segment, claim
+from netc.passes.elaboration.starts import raw_start, rule_of
 from netc.passes.elaboration.values import LAYERS, POISON, Instance, Labelled, OneBranch, Poisoned, describe
 from netc.syntax import tree
 
@@ -117,47 +118,16 @@ def _param(frame: Frame, statement: tree.RawParam) -> None:
     check_segment(name, declaration.name.span)
     check_known(frame, f"the parameter `{name}`", shape, declaration.span)
     claim(frame, (name,), object(), statement, declaration.name.span)
-    init = _init(frame, statement.init) if statement.init else Init("zeros")
+    init = raw_start(frame, statement.init, shape, name) if statement.init else Init("zeros")
     made = Param(name, Type(dtype, shape), (name,), init)
     frame.params[(name,)] = made
     frame.env[name] = made
     frame.origins[made] = declaration.span
 
 
-INITS: Mapping[str, tuple[str, ...]] = {
-    "zeros": (),
-    "ones": (),
-    "constant": ("value",),
-    "normal": ("mean", "std"),
-    "uniform": ("low", "high"),
-}
-DEFAULTS = {"mean": 0.0, "std": 1.0}
-
-
-def _init(frame: Frame, node: tree.Expression) -> Init:
-    """An initialiser: zeros, ones, constant(v), normal(mean, std), uniform(low, high)."""
-    name = node.function if isinstance(node, tree.Call) else node
-    if not isinstance(name, tree.Name) or name.text not in INITS:
-        raise frame.refuse(wording_shapes.bad_init(node.span, f"`{node.span.text}`"))
-    known = INITS[name.text]
-    given: dict[str, Any] = {}
-    for i, argument in enumerate(node.arguments if isinstance(node, tree.Call) else ()):
-        key = argument.name or (known[i] if i < len(known) else "")
-        if key not in known:
-            raise frame.refuse(
-                wording_names.unknown_argument(argument.span, name.text, argument.name or "one more", known)
-            )
-        number = numbers.concrete(evaluate(frame, argument.value), argument.span)
-        if not isinstance(number, int | float) or isinstance(number, bool):
-            raise frame.refuse(
-                wording_names.wrong_argument(argument.span, name.text, key, describe(number), "a number")
-            )
-        given[key] = float(number)
-    for key in known:
-        if key not in given and key not in DEFAULTS:
-            raise frame.refuse(wording_names.missing_argument(node.span, name.text, key, "a number"))
-    values = [given.get(key, DEFAULTS.get(key, 0.0)) for key in known]
-    return Init(name.text, *values)
+def _initialise(frame: Frame, statement: tree.Initialise) -> None:
+    """From here on, in this body and in the blocks that it calls."""
+    frame.rules = (*frame.rules, rule_of(frame, statement))
 
 
 def _assign(frame: Frame, statement: tree.Assign) -> None:
@@ -351,4 +321,5 @@ RULES: Mapping[type, Callable[[Frame, Any], None]] = {
     tree.If: _if,
     tree.Output: _output,
     tree.Result: _result,
+    tree.Initialise: _initialise,
 }

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 from netc.diagnostics import Span
 from netc.ir.module import Path, Value
 from netc.ops.contract import Op
+from netc.ops.initialiser import Initialiser
 from netc.syntax import tree
 
 
@@ -64,6 +65,7 @@ class OpLayer:
     """An op that lacks its first operand. `op` is None until arguments are given.
 
     rest: the operands after the first, where the call gave them.
+    inits: how its weights and biases start, where the call says so; None for as the layer does by itself.
     """
 
     kind: type[Op]
@@ -71,6 +73,7 @@ class OpLayer:
     rest: tuple[Value, ...] = ()
     places: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
     span: Span | None = field(default=None, compare=False, repr=False)
+    inits: tuple[tuple[str, Initialiser | None], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,19 @@ Layer: TypeAlias = OpLayer | BlockLayer | Labelled | Chain | Repeat | Instance
 LAYERS: Final = (OpLayer, BlockLayer, Labelled, Chain, Repeat, Instance)
 
 
+@dataclass(frozen=True)
+class Rule:
+    """How the parameters of the layers below an `init` statement start.
+
+    kind: of these layers; None for all, of which weights with two axes or more. role: "weight" or "bias".
+    """
+
+    kind: type[Op] | None
+    role: str
+    by: Initialiser
+    span: Span = field(compare=False, repr=False)
+
+
 def least(layer: Layer) -> int:
     """How many layers it has when it is unrolled, a block counted as one."""
     if isinstance(layer, Chain | Repeat):
@@ -165,4 +181,6 @@ def describe(value: Any) -> str:
         return f"a list of {len(value)}"
     if isinstance(value, Function):
         return "a function"
+    if isinstance(value, Initialiser) or (isinstance(value, type) and issubclass(value, Initialiser)):
+        return f"the initialiser `{value.name}`"
     return f"the size {value}"

@@ -1,0 +1,168 @@
+"""How parameters start: initialisers in calls, in `param` and `init` statements, and which of them holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from netc.diagnostics import Note, Span, wording_shapes
+from netc.dims import Shape, show
+from netc.ir.module import Value
+from netc.ops.attributes import BadArgument, bind, parameters_of
+from netc.ops.contract import Init, Mismatch, Op, Parameter
+from netc.ops.initialiser import ROLES, Initialiser, role, start_keywords
+from netc.passes.elaboration.calls import call_places, wrong_call
+from netc.passes.elaboration.evaluate import evaluate
+from netc.passes.elaboration.frame import Frame
+from netc.passes.elaboration.numbers import concrete
+from netc.passes.elaboration.values import OpLayer, Rule, describe
+from netc.syntax import tree
+
+
+def bind_initialiser(
+    frame: Frame,
+    kind: type[Initialiser],
+    positional: Sequence[Any],
+    keywords: Mapping[str, Any],
+    node: tree.Call,
+) -> Initialiser:
+    """The initialiser that a call makes."""
+    called: Any = kind  # what binds the arguments of ops binds these: they are fields of a dataclass, too
+    places = call_places(called, node, 0)
+
+    def number(value: Any, name: str) -> Any:
+        return concrete(value, places.get(name, node.span))
+
+    names = [name for name, _, _ in parameters_of(called)]
+    try:
+        return bind(  # type: ignore[no-any-return]
+            called,
+            [number(v, n) for v, n in zip(positional, [*names, *positional], strict=False)],
+            {name: number(value, name) for name, value in keywords.items()},
+        )
+    except BadArgument as error:
+        raise frame.refuse(wrong_call(error, called, places, node)) from None
+    except Mismatch as error:
+        at = places.get(error.at, node.span)
+        raise frame.refuse(wording_shapes.mismatch(at, kind.name, error.message, {}, ())) from None
+
+
+def initialiser(frame: Frame, found: Any, node: tree.Expression) -> Initialiser:
+    """The initialiser that an expression has given; one named alone takes its defaults."""
+    if isinstance(found, type) and issubclass(found, Initialiser):
+        return bind_initialiser(frame, found, (), {}, tree.Call(node.span, node, ()))
+    if not isinstance(found, Initialiser):
+        text = f"`{node.span.text}`" if isinstance(node, tree.Name | tree.Call) else describe(found)
+        raise frame.refuse(wording_shapes.bad_init(node.span, text))
+    return found
+
+
+def taken(
+    frame: Frame, kind: type[Op], keywords: dict[str, Any], node: tree.Call
+) -> tuple[tuple[str, Initialiser | None], ...]:
+    """What `init=` and `bias_init=` say, which are taken out of `keywords`."""
+    known, out = start_keywords(kind), []
+    for argument in node.arguments:
+        if argument.name in known and argument.name in keywords:
+            value = keywords.pop(argument.name)
+            made = None if value is None else initialiser(frame, value, argument.value)
+            out.append((ROLES[argument.name], made))
+    return tuple(out)
+
+
+def started(
+    frame: Frame, op: Op, wanted: Mapping[str, Parameter], layer: OpLayer | None, span: Span
+) -> dict[str, Parameter]:
+    """The parameters of an instance of `op`, each with how it starts."""
+    if layer is not None and layer.inits:
+        _check_used(frame, op, wanted, layer, span)
+    made = ((name, p, _start(frame, op, name, p, layer, span)) for name, p in wanted.items())
+    return {name: p if init is p.init else replace(p, init=init) for name, p, init in made}
+
+
+def _check_used(frame: Frame, op: Op, wanted: Mapping[str, Parameter], layer: OpLayer, span: Span) -> None:
+    """Refuses `init=` of a layer that has no weights, and `bias_init=` of one that has no bias."""
+    held = {role(name) for name, parameter in wanted.items() if parameter.trainable}
+    for keyword, wanted_role in ROLES.items():
+        if wanted_role in dict(layer.inits) and wanted_role not in held:
+            at = layer.places.get(keyword, span)
+            raise frame.refuse(wording_shapes.no_such_start(at, op.name, keyword, wanted_role))
+
+
+def _start(frame: Frame, op: Op, name: str, parameter: Parameter, layer: OpLayer | None, span: Span) -> Init:
+    """How the parameter `name` of an instance of `op` starts: by its call, by a statement, or by itself."""
+    which = role(name)
+    if not parameter.trainable or not which:
+        return parameter.init
+    said = dict(layer.inits) if layer is not None else {}
+    if which in said:
+        keyword = next(k for k, r in ROLES.items() if r == which)
+        at = layer.places.get(keyword, span) if layer is not None else span
+        return _fitted(frame, said[which], parameter, f"{op.name}.{name}", at, ())
+    rule = next((r for r in reversed(frame.rules) if _holds(r, op, which, parameter.shape)), None)
+    if rule is None:
+        return parameter.init
+    notes = (Note("it holds for this layer", span),)
+    return _fitted(frame, rule.by, parameter, f"{op.name}.{name}", rule.span, notes)
+
+
+def _holds(rule: Rule, op: Op, which: str, shape: Shape) -> bool:
+    if rule.role != which:
+        return False
+    if rule.kind is None:
+        return which == "bias" or len(shape) >= 2
+    return type(op) is rule.kind
+
+
+def _fitted(
+    frame: Frame, by: Initialiser | None, parameter: Parameter, name: str, at: Span, notes: tuple[Note, ...]
+) -> Init:
+    if by is None:
+        return parameter.init
+    check_fits(frame, by, parameter.shape, name, at, notes)
+    return replace(parameter.init, kind=by.name, a=0.0, b=0.0, by=by)
+
+
+def check_fits(
+    frame: Frame, by: Initialiser, shape: Shape, name: str, at: Span, notes: tuple[Note, ...] = ()
+) -> None:
+    """Refuses an initialiser for a parameter of a shape that it cannot fill."""
+    try:
+        by.fits(shape)
+    except Mismatch as error:
+        raise frame.refuse(
+            wording_shapes.init_misfit(at, by.name, name, show(shape), error.message, notes)
+        ) from None
+
+
+def rule_of(frame: Frame, statement: tree.Initialise) -> Rule:
+    """What an `init` statement says: `init kind: initialiser`, `init kind.bias: ...`, `init bias: ...` or for all."""
+    node = statement.value
+    label: tree.Expression | None = node.label if isinstance(node, tree.Labelled) else None
+    value = node.step if isinstance(node, tree.Labelled) else node
+    by = initialiser(frame, evaluate(frame, value), value)
+    which = "weight"
+    if isinstance(label, tree.Attribute) and label.name in ROLES.values():
+        which, label = label.name, label.base
+    if isinstance(label, tree.Name) and label.text in ROLES.values() and label.text not in frame.env:
+        return Rule(None, label.text, by, value.span)
+    return Rule(None if label is None else _kind(frame, label), which, by, value.span)
+
+
+def _kind(frame: Frame, label: tree.Expression) -> type[Op]:
+    """The kind of layer that stands before the colon."""
+    if not isinstance(label, tree.Name):
+        raise frame.refuse(wording_shapes.bad_init_kind(label.span, f"`{label.span.text}`"))
+    found = evaluate(frame, label)
+    if not isinstance(found, OpLayer) or found.op is not None or found.kind.params is Op.params:
+        what = "a tensor" if isinstance(found, Value) else f"`{label.text}`"
+        raise frame.refuse(wording_shapes.bad_init_kind(label.span, what))
+    return found.kind
+
+
+def raw_start(frame: Frame, node: tree.Expression, shape: Shape, name: str) -> Init:
+    """How a `param` starts."""
+    by = initialiser(frame, evaluate(frame, node), node)
+    check_fits(frame, by, shape, name, node.span)
+    return Init(by.name, by=by)
