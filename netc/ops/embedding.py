@@ -74,6 +74,9 @@ class Embedding(Op):
         super().dtype(x)
         return self.to
 
+    def below(self, x: Shape) -> tuple[AnyDim | None, ...]:
+        return (self.num_embeddings,)
+
     def params(self, x: Shape, *params: Shape) -> dict[str, Parameter]:
         start = Init("normal", 0.0, 1.0, zero_row=self.padding_idx)
         return {"weight": Parameter((self.num_embeddings, self.embedding_dim), start, dtype=self.to)}

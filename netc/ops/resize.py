@@ -10,7 +10,17 @@ from netc.ops.arrays import np
 from netc.ops.code import Code, Keyword, call
 from netc.ops.contract import Array, Graph, Op, Operand, integers, register, require, sample
 from netc.ops.notation import cast, equal, function, pad
-from netc.ops.resize_taps import COUNT, CUBIC, exact_in_float32, growth, matrix, nearest, shrinkage, taps
+from netc.ops.resize_taps import (
+    COUNT,
+    CUBIC,
+    divides_exactly,
+    growth,
+    matrix,
+    nearest,
+    rounds_alike,
+    shrinkage,
+    taps,
+)
 from netc.ops.window import alike, require_float32, require_least, require_map
 
 KINDS = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}
@@ -26,7 +36,7 @@ class Interpolate(Op):
     p = (i + 0.5) n / m - 0.5 for an axis of n resized to m, or i (n - 1) / (m - 1) with align_corners, which
     keeps the corners. The linear modes weigh 2 neighbours by distance, bicubic 4 by the cubic kernel with
     a = -0.75; beyond the map its edge goes on. nearest takes element floor(i n / m), nearest-exact
-    floor((i + 0.5) n / m), both rounded to float32 as in PyTorch. Give `size` or `scale_factor`, one for all
+    floor((i + 0.5) n / m); sizes for which floats round that otherwise are refused. Give `size` or `scale_factor`, one for all
     axes or one each; a factor must make whole sizes.
     Shape: x [N, C, ...] -> y [N, C, size], or [N, C, scale_factor * ...]. linear takes [N, C, L], bilinear and
     bicubic [N, C, H, W], trilinear [N, C, D, H, W], nearest and nearest-exact all three.
@@ -79,14 +89,21 @@ class Interpolate(Op):
         return tuple(_times(n, factor) for n, factor in zip(x[2:], factors, strict=True))
 
     def _require_known(self, n: AnyDim, m: AnyDim) -> None:
-        """That the elements taken are the same in every target, where sizes are free."""
-        if value(n) is not None and value(m) is not None:
-            return
+        """That the elements taken are the same in every target: floats may round to below a whole number."""
+        old, new = value(n), value(m)
+        known = old is not None and new is not None
+        at = "size" if self.size is not None else "scale_factor"
         require(
-            self._grows(n, m) or shrinkage(n, m) is not None,
-            "size" if self.size is not None else "scale_factor",
+            not known or rounds_alike(self.kind, old or 1, new or 1),
+            at,
+            f"mode {self.mode} of an axis of {n} resized to {m}: PyTorch rounds some positions to the element"
+            " before, some not; choose another size or mode",
+        )
+        require(
+            known or self._grows(n, m) or shrinkage(n, m) is not None,
+            at,
             f"mode {self.mode} of an axis of {n} resized to {m}: which elements are taken is not known unless"
-            " the sizes are, or one is a whole multiple of the other that float32 divides exactly",
+            " the sizes are, or one is a whole multiple of the other that floats divide exactly",
         )
 
     def forward(self, x: Array) -> Array:
@@ -166,12 +183,12 @@ class Interpolate(Op):
         return self._grows(n, m) and (x.dtype == "float32" or value(n) is None or value(m) is None)
 
     def _grows(self, n: AnyDim, m: AnyDim) -> bool:
-        """Whether each element is taken the same whole number of times, as PyTorch rounds it, too."""
+        """Whether each element is taken the same whole number of times."""
         k = growth(n, m)
-        return k is not None and (self.kind == "nearest-exact" or exact_in_float32(k))
+        return k is not None and (value(n) is not None or divides_exactly(self.kind, k))
 
     def _onnx_pick(self, graph: Graph, x: str, n: AnyDim, m: AnyDim, axis: int) -> str:
-        """The elements taken along an axis: every k-th, else by their positions, as ONNX rounds otherwise."""
+        """The elements taken along an axis: every k-th, else by their positions, which ONNX may round otherwise."""
         k, known = shrinkage(n, m), (value(n), value(m))
         if k is not None:
             bounds = ([self._first(k)], [2**63 - 1], [axis], [k])
@@ -219,7 +236,7 @@ class Interpolate(Op):
         sample((1, 2, 2, 3, 4), scale_factor=[2, 1, 0.5]),
         sample((2, 3, 6, 4), scale_factor=0.5),
         sample((1, 2, 4, 6), scale_factor=[0.5, 1.5], mode="bilinear"),
-        sample((1, 1, 2, 1), size=[82, 1]),  # floor(41 / 41) is 0 in float32
+        sample((1, 1, 2, 1), size=[84, 1]),
         sample((2, 3, 1, 1), size=[3, 4], mode="bilinear"),
         sample((2, 3, 3, 4), size=1, mode="bilinear"),
         sample((2, 3, 3, 4), size=1, mode="bicubic", align_corners=True),
@@ -234,6 +251,9 @@ class Interpolate(Op):
         sample((2, 3, 4, 5), size=4, scale_factor=2, rejects="size"),
         sample((2, 3, 4, 5), size=[4, 5, 6], rejects="size"),
         sample((2, 3, 4, 5), size=[4, 0], rejects="size"),
+        sample((1, 1, 2, 1), size=[82, 1], rejects="size", without=("torch",)),  # it takes one or the other
+        sample((1, 1, 2), size=98, rejects="size", without=("torch",)),  # the same
+        sample((1, 1, 2), size=41, mode="nearest-exact", rejects="size", without=("torch",)),  # the same
         sample((2, 3, 4, 5), size=3, align_corners=True, rejects="align_corners"),
         sample((2, 3, 4, 5), size=3, mode="area", rejects="mode", without=("torch",)),  # adaptive_avg_pool2d
         sample((2, 3, 4, 5), scale_factor=[2, 2, 3], rejects="scale_factor"),

@@ -28,10 +28,23 @@ def taps(kind: str, n: int, out: int, align_corners: bool) -> Taps:
 
 
 def nearest(kind: str, n: int, out: int) -> Any:
-    """The element that each position takes; the coordinate is rounded to float32, as torch does."""
-    half = np.float32(0.5 if kind == "nearest-exact" else 0)
-    scale = np.float32(n) / np.float32(out)
-    return _within(np.floor((np.arange(out, dtype="float32") + half) * scale), n)
+    """The element that each position takes."""
+    return (2 * np.arange(out) + _half(kind)) * n // (2 * out)
+
+
+def _half(kind: str) -> int:
+    """What is added to twice a position: nearest-exact looks at its middle."""
+    return int(kind == "nearest-exact")
+
+
+def rounds_alike(kind: str, n: int, out: int) -> bool:
+    """Whether (i + half) n / out, where it is whole, is no less as floats have it: PyTorch's precision varies."""
+    single, double = _float32(n / out), n / out
+    for twice in range(_half(kind), 2 * out, 2):
+        whole, rest = divmod(twice * n, 2 * out)
+        if not rest and min(_float32(twice / 2 * single), twice / 2 * double) < whole:
+            return False
+    return True
 
 
 def matrix(kind: str, n: int, out: int, align_corners: bool) -> Any:
@@ -83,9 +96,9 @@ def _symbolic(total: AnyDim, part: AnyDim) -> int | None:
     return k if isinstance(k, int) else None
 
 
-def exact_in_float32(k: int) -> bool:
-    """Whether i / k, as torch rounds it, is below a whole number for no multiple i of k."""
-    return _float32(k * _float32(1 / k)) >= 1
+def divides_exactly(kind: str, k: int) -> bool:
+    """Whether an axis may grow by k whatever its size: as floats have it, k (1 / k) is not below 1."""
+    return kind == "nearest-exact" or min(_float32(k * _float32(1 / k)), k * (1 / k)) >= 1
 
 
 def _float32(number: float) -> float:
