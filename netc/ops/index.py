@@ -22,7 +22,7 @@ from netc.ops.contract import (
     sample,
 )
 from netc.ops.gather import require_index
-from netc.ops.notation import cast, expand, extent, function, where
+from netc.ops.notation import expand, function, where
 
 
 @register("index_select")
@@ -55,9 +55,9 @@ class IndexSelect(Op):
 
     def vjp(self, g: Array, y: Array, x: Array, index: Array) -> tuple[Array, None]:
         axis = axis_of(self.axis, len(x.shape))
-        before, n, behind = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+        before, behind = x.shape[:axis], x.shape[axis + 1 :]
         count = prod(index.shape)
-        from_start = where(index < 0, index + _size(n, g, index), index)
+        from_start = where(index < 0, index + _size(x, axis), index)
         places = from_start.reshape((*(1 for _ in before), count, *(1 for _ in behind)))
         slices = g.reshape((*before, count, *behind))
         zeros = function("full_like", x, fill_value=0.0)
@@ -100,6 +100,7 @@ class IndexSelect(Op):
 OPERATORS["x[index]"] = IndexSelect
 
 
-def _size(n: AnyDim, g: Array, index: Array) -> Array:
-    """The size n as a whole number."""
-    return cast(extent(n, g), index) if isinstance(n, Dim) else n
+def _size(x: Array, axis: int) -> Array:
+    """How many positions there are along `axis`, as a whole number."""
+    n = x.shape[axis]
+    return function("positions", x, axis=axis).max(0) + 1 if isinstance(n, Dim) else n
