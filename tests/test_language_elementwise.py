@@ -60,6 +60,12 @@ def test_a_temperature_and_a_quotient_keep_their_operands_together():
     assert "F.softmax((x + 0.5) / 2.0, dim=-1)" in source and "(x // 3 % 2)" in source
 
 
+def test_whole_numbers_that_divide_are_not_drawn_as_0():
+    made = written("net A {\n    input x: int64[N, 4], z: int64[N, 4]\n    output x // z, (x - 3) % z\n}\n")
+    report = verify(made, to_torch(made), "A")
+    assert report.passed and len(report.compared) == 8, report.blames
+
+
 @pytest.mark.parametrize(
     "statement",
     [

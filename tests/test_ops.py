@@ -87,6 +87,7 @@ def test_a_doubled_gradient_is_told_by_a_complex_step(op):
     assert all(smooth(op, s) for s in applications), "it has pieces"
     with pytest.raises(AssertionError, match="a complex step gives"):
         check_analytic(wrong, applications[0])
+    assert all(passes(op, s) for s in applications), "it would not be missed"
 
 
 @pytest.mark.parametrize("op", OTHERS, ids=lambda op: op.name)
@@ -109,6 +110,42 @@ def is_kinked(op, application):
     except AssertionError as error:
         return "jumps" in str(error)
     return False
+
+
+class Bowl(Op):
+    """y = x |x|, whose slope has a kink; a stand-in for ops of which the second derivative jumps."""
+
+    name = "bowl"
+
+    def shape(self, x):
+        return x
+
+    def forward(self, x):
+        return x * np.abs(x)
+
+    def vjp(self, g, y, x):
+        return (2 * g * np.abs(x),)
+
+    def branch(self, x):
+        return x > 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"branch": Op.branch}, "the bend jumps"),
+        ({"branch": lambda self, x: x > 0.5}, "the bend jumps"),
+        ({"branch": lambda self, x: x.view("int64")}, "changes everywhere"),
+        ({"branch": lambda self, x: x}, "a whole number or a bool"),
+        ({"forward": lambda self, x: x * np.abs(x) + (x > 0.3)}, "the value jumps"),
+        ({"vjp": lambda self, g, y, x: (g * (x > 0.3),)}, "the slope jumps"),
+    ],
+)
+def test_a_wrong_branch_fails(wrong, said):
+    application = sample((7,))
+    check_branch(Bowl, application)
+    with pytest.raises(AssertionError, match=said):
+        check_branch(broken(Bowl, **wrong), application)
 
 
 @pytest.mark.parametrize("op", ALL, ids=lambda op: op.name)

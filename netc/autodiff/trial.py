@@ -75,10 +75,20 @@ def _input(
     if dtype == "bool":
         return generator.random(shape) < 0.5
     if dtype.startswith("int"):
-        return generator.integers(0, _classes(value, flat, sizes), shape, dtype=dtype)
+        least = int(_divides(value, flat))
+        return generator.integers(least, least + _classes(value, flat, sizes), shape, dtype=dtype)
     if target:  # what a probability may be, too
         return generator.random(shape).astype(dtype)
     return generator.standard_normal(shape).astype(dtype)
+
+
+def _divides(value: Value, flat: Flat) -> bool:
+    """Whether an op divides by `value`."""
+    for node in flat.nodes:
+        names = node.op.operand_names(len(node.inputs)) if node.op.divisors else ()
+        if any(v is value and n in node.op.divisors for n, v in zip(names, node.inputs, strict=False)):
+            return True
+    return False
 
 
 def _classes(value: Value, flat: Flat, sizes: Mapping[str, int]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Any
+from typing import Any, ClassVar
 
 from netc.dims import Shape
 from netc.ops.arithmetic import UNLIKE, Binary
@@ -38,6 +38,8 @@ QUOTIENTS = (
 
 class Division(Binary):
     """What // and % share."""
+
+    divisors: ClassVar[tuple[str, ...]] = ("b",)
 
     def branch(self, a: Array, b: Array) -> Array:
         with np.errstate(all="ignore"):
