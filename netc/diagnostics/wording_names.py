@@ -271,6 +271,22 @@ def unknown_parameter(span: Span, layer: str, name: str, known: Sequence[str]) -
     )
 
 
+def bad_patterns(span: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0205",
+        "`weights` takes patterns, each a string",
+        span,
+        help='write `weights("*.weight")`; `*` stands for any text',
+    )
+
+
+def no_such_weights(span: Span, pattern: str, known: Sequence[str]) -> Diagnostic:
+    some = (
+        f"there are {', '.join(f'`{k}`' for k in known[:8])}" if known else "there are none before this line"
+    )
+    return Diagnostic("E0509", f'no parameter fits "{pattern}"', span, help=some)
+
+
 def not_applied(span: Span, layer: str) -> Diagnostic:
     return Diagnostic(
         "E0510",

@@ -90,6 +90,7 @@ class MeanIou(OfCounts):
     Source: Everingham et al., The Pascal Visual Object Classes Challenge (2010), section 4.3.
     """
 
+    aliases = ("iou",)
     kept, hits = 1, 1
 
     def torch(self, counts: Operand) -> Code:
@@ -111,6 +112,7 @@ class MacroF1(OfCounts):
     Source: van Rijsbergen, Information Retrieval (1979), chapter 7; https://scikit-learn.org/stable/modules/generated/sklearn.metrics.f1_score.html
     """
 
+    aliases = ("f1",)
     kept, hits = 0, 2
 
     def torch(self, counts: Operand) -> Code:

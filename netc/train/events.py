@@ -1,9 +1,9 @@
 """What training reports while it runs, and what it comes to: data for whoever shows or stores it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,10 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Epoch:
-    """An epoch is done and tested: one line of metrics.jsonl."""
+    """An epoch is done and tested: one line of metrics.jsonl.
+
+    counts: the metrics that are no single number (a confusion matrix), summed over the test images.
+    """
 
     epoch: int
     train_loss: float
@@ -43,6 +46,7 @@ class Epoch:
     images_a_second: float
     seconds: float
     best: bool = False
+    counts: Mapping[str, Any] = field(default_factory=dict)
 
 
 Event: TypeAlias = Started | Stepped | Epoch

@@ -68,17 +68,21 @@ class _Trainer:
 
 @dataclass
 class _Totals:
-    """Sums over the images of an epoch or a test."""
+    """Sums over the images of an epoch or a test. counts: metrics that are no single number, but add up."""
 
     images: int = 0
     loss: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, Tensor] = field(default_factory=dict)
 
     def add(self, count: int, loss: float, metrics: dict[str, Tensor]) -> None:
         self.images += count
         self.loss += loss * count
         for name, value in metrics.items():
-            self.metrics[name] = self.metrics.get(name, 0.0) + float(value) * count
+            if value.dim():
+                self.counts[name] = self.counts[name] + value if name in self.counts else value
+            else:
+                self.metrics[name] = self.metrics.get(name, 0.0) + float(value) * count
 
     @property
     def mean_loss(self) -> float:
@@ -149,8 +153,10 @@ def _epoch(trainer: _Trainer, number: int, report: Report, stop: Callable[[], bo
     speed = totals.images / (time.perf_counter() - began)
     test = _tested(trainer)
     seconds = time.perf_counter() - began
+    counts = {name: value.tolist() for name, value in test.counts.items()}
     return Epoch(
-        number, totals.mean_loss, totals.accuracy, test.mean_loss, test.accuracy, lr, speed, seconds
+        number, totals.mean_loss, totals.accuracy, test.mean_loss, test.accuracy, lr, speed, seconds,
+        counts=counts,
     )  # fmt: skip
 
 

@@ -53,7 +53,8 @@ def _merit(epoch: Epoch) -> tuple[float, float]:
 
 
 def _line(epoch: Epoch) -> str:
-    return json.dumps({name: _number(value) for name, value in asdict(epoch).items()}) + "\n"
+    held = {name: _number(value) for name, value in asdict(epoch).items() if name != "counts" or value}
+    return json.dumps(held) + "\n"
 
 
 def _number(value: Any) -> Any:

@@ -176,6 +176,8 @@ def _waits(lines: Lines, unit: Unit) -> bool:
     if len(unit.outputs) != 1 or lines.uses[value] != 1:
         return False
     user = lines.user[value]
+    if user.code.count(lines.writer.mark(value)) > 1:
+        return False
     if not user.outputs:
         return True
     if value.hint and user.outputs[0].hint != value.hint:

@@ -18,6 +18,7 @@ from netc.passes.elaboration.frame import Frame
 from netc.passes.elaboration.names import text_of, within
 from netc.passes.elaboration.naming import check_segment
 from netc.passes.elaboration.operators import unrolled
+from netc.passes.elaboration.shared import chosen_weights
 from netc.passes.elaboration.starts import bind_initialiser, taken
 from netc.passes.elaboration.values import (
     LAYERS,
@@ -116,6 +117,8 @@ def _call(frame: Frame, node: tree.Call) -> Any:
     ):
         function = function.layer
     name = node.function.text if isinstance(node.function, tree.Name) else ""
+    if function == "weights":
+        return chosen_weights(frame, positional, keywords, node)
     if numbers.is_helper_call(name, positional, bool(keywords)) and (
         isinstance(function, str) or (isinstance(function, OpLayer) and function.op is None)
     ):

@@ -237,6 +237,11 @@ def _enumerate(arguments: list[Any], span: Span) -> list[Any]:
     return [(i, x) for i, x in enumerate(items, *start)]
 
 
+def _no_frame(arguments: list[Any], span: Span) -> Any:
+    """`weights` asks the block that it stands in: the rule for calls answers it."""
+    raise Refused(wording_shapes.wrong_operands(span, "weights", "this", None))
+
+
 HELPERS: dict[str, Callable[[list[Any], Span], Any]] = {
     "int": _int,
     "float": _numeric(float),
@@ -256,6 +261,7 @@ HELPERS: dict[str, Callable[[list[Any], Span], Any]] = {
     "zip": lambda arguments, span: [tuple(items) for items in zip(*arguments, strict=False)],
     "reversed": lambda arguments, span: list(reversed(arguments[0])),
     "shape": _shape,
+    "weights": _no_frame,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from netc.diagnostics import Refused, Span, wording_names, wording_shapes
 from netc.dims import Dim, Unwieldy, value
 from netc.ir.module import Param, Type, Value
-from netc.ops.contract import FLOATS, Init
+from netc.ops.contract import FLOATS, INTEGERS, Init
 from netc.passes.elaboration import numbers
 from netc.passes.elaboration.apply import check_known, take
 from netc.passes.elaboration.assertions import assert_holds, parameter_count
@@ -285,7 +285,7 @@ def _result(frame: Frame, statement: tree.Result) -> None:
     found = evaluate(frame, node)
     if not isinstance(found, Value):
         raise frame.refuse(wording_shapes.not_a_tensor(node.span, statement.role, describe(found)))
-    if found.type.shape:
+    if found.type.shape and not (statement.role == "metric" and _adds_up(found.type)):
         raise frame.refuse(wording_shapes.loss_not_scalar(node.span, statement.role, str(found.type)))
     if statement.role == "loss":
         frame.losses.append(found)
@@ -293,6 +293,11 @@ def _result(frame: Frame, statement: tree.Result) -> None:
         if any(name == taken for taken, _ in frame.metrics):
             raise frame.refuse(wording_names.redefined(node.span, name, None, "the name of a metric"))
         frame.metrics.append((name, found))
+
+
+def _adds_up(type_: Type) -> bool:
+    """Whether a metric holds counts, which are summed over batches: whole numbers, as many in each batch."""
+    return type_.dtype in INTEGERS and all(value(d) is not None for d in type_.shape)
 
 
 METRIC = re.compile(r"[A-Za-z0-9_ ./@%+-]{1,64}\Z")
