@@ -13,6 +13,7 @@ from netc.cli import options
 
 if TYPE_CHECKING:
     from netc.autodiff.gradcheck import Report, Row
+    from netc.autodiff.subject import Subject
     from netc.ir.module import Net
 
 
@@ -93,27 +94,29 @@ def _checked(
     from netc.autodiff.subject import subject
 
     chosen = subject(net, trains, seed, weighed=full)
-    if shown:
-        sizes = ", ".join(f"{k}={v}" for k, v in chosen.sizes.items())
-        what = "second order, " if order == 2 else ""
-        click.echo(
-            f"{net.name} in {'training' if trains else 'evaluation'}, {what}at {sizes or 'its fixed sizes'}"
-        )
-        click.echo(f"  {'':36}  {'shape':18}  {'checked by':20}  relative error")
+    if order == 2:
+        chosen = second_order(chosen, seed)
+    head = _head(chosen, trains, order)
 
     def told(row: Row) -> None:
         if shown:
-            click.echo(_line(row, tolerance))
+            click.echo("".join(head) + _line(row, tolerance))
+            head.clear()
 
-    if full:
-        report = jacobians(chosen, tolerance, told)
-    else:
-        report = gradcheck(
-            second_order(chosen, seed) if order == 2 else chosen, tolerance, directions, seed, told
-        )
+    report = (
+        jacobians(chosen, tolerance, told) if full else gradcheck(chosen, tolerance, directions, seed, told)
+    )
     if shown:
         click.echo("\n".join(_verdict(report)))
     return report
+
+
+def _head(chosen: Subject, trains: bool, order: int) -> list[str]:
+    """The lines before the first row."""
+    sizes = ", ".join(f"{k}={v}" for k, v in chosen.sizes.items()) or "its fixed sizes"
+    mode = f"{'training' if trains else 'evaluation'}{', second order' if order == 2 else ''}"
+    title = f"{chosen.net.name} in {mode}, at {sizes}\n"
+    return [title, f"  {'':36}  {'shape':18}  {'checked by':20}  relative error\n"]
 
 
 def _line(row: Row, tolerance: float) -> str:

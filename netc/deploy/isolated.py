@@ -73,7 +73,8 @@ def train(model, kind, data, inputs, targets):
     def dropout(x, p=0.5, training=True, inplace=False):
         return x * (torch.from_numpy(masks.pop(0)).to(x.dtype) / (1 - p) if p < 1 else 0)
 
-    torch.nn.functional.dropout = dropout
+    for name in ("dropout", "dropout1d", "dropout2d", "dropout3d"):
+        setattr(torch.nn.functional, name, dropout)
     if job["loss"]:
         total, _ = model.loss(*inputs, *targets)
     else:

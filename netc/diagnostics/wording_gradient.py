@@ -9,7 +9,7 @@ from netc.diagnostics.source import Span
 def unproved(span: Span, place: str, op: str, why: str) -> Diagnostic:
     return Diagnostic(
         "E1001",
-        f"the gradient of `{place}` cannot be told for every size: in it, `{op}` finds that {why}",
+        f"the gradient of `{place.removesuffix('.grad')}` cannot be told for every size: `{op}`: {why}",
         span,
         help="fix the sizes that are free, such as --set N=8",
     )

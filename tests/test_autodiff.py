@@ -1,0 +1,232 @@
+"""Gradients as graphs: against torch.autograd on the emitted module, against differences, and by hand."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from emitted import ROOT, net_of, written
+
+from netc.autodiff.gradcheck import gradcheck
+from netc.autodiff.interpret import interpret
+from netc.autodiff.jacobian import jacobians
+from netc.autodiff.objective import minimums, objective
+from netc.autodiff.reverse import reverse
+from netc.autodiff.second import second_order
+from netc.autodiff.subject import subject
+from netc.autodiff.trace import trace
+from netc.autodiff.training import training
+from netc.backends.to_torch import to_torch
+from netc.cli.main import cli
+from netc.deploy.verify_training import verify_training
+from netc.ir.verify import verify_nodes
+from netc.ops.contract import OPS
+
+BLOCKS = """
+block Cell(width: int) {
+    input x: [N, C, H, W]
+    output x -> Conv2d(width, 3, padding=1, bias=false) -> BatchNorm2d -> relu -> dropout(0.25)
+}
+net Shared {
+    input x: float32[N, 3, 8, 8]
+    target label: int64[N]
+    cell = Cell(3)
+    fc = Linear(4)
+    a = x -> cell -> cell
+    scale = BatchNorm2d
+    y = (scale(a) + scale(x)) * x -> global_avg_pool
+    param gain: float32[3] = normal(std=1.0)
+    logits = fc(y * gain)
+    output logits
+    loss cross_entropy(logits, label, smoothing=0.1)
+    loss 0.5 * mean(fc.weight * fc.weight)
+}
+"""
+BROADCAST = """
+net Broadcast {
+    input a: float32[N, 1, 4]
+    input b: float32[3, 1]
+    param c: float32[4] = normal(std=1.0)
+    output tanh(a * b + c) / (1 + b * b), a ** 2, sum(a * c, axis=2, keepdims=true) @ (b[:1] + 1)
+}
+"""
+SMOOTH = """
+net Smooth {
+    input x: float32[N, 3]
+    target t: float32[N, 2]
+    y = x -> Linear(4) -> tanh -> Linear(2)
+    output y
+    loss mse(y, t)
+}
+"""
+KINKED = """
+net Kinked {
+    input x: float32[N, 3]
+    output relu(x)
+}
+"""
+
+
+def checked(net, tmp_path, tolerance=1e-5):
+    return verify_training(net, to_torch(net), net.name, 20, tolerance, tmp_path)
+
+
+# -- against torch.autograd and onnxruntime ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [("digits", "DigitsCNN"), ("lenet", "LeNet5"), ("unet", "UNet"), ("siamese", "Siamese")],
+)
+def test_training_agrees_three_ways(spec, name, tmp_path):
+    report = checked(net_of(ROOT / "specs" / f"{spec}.net", name), tmp_path)
+    assert not report.failures
+    assert any(e.key.startswith("gradient/") for e in report.errors if e.target == "onnx")
+    assert max(e.error for e in report.errors if e.target == "torch") < 1e-11
+
+
+@pytest.mark.parametrize("text", [BLOCKS, BROADCAST, SMOOTH], ids=["shared", "broadcast", "smooth"])
+def test_training_of_small_nets_agrees_three_ways(text, tmp_path):
+    report = checked(written(text), tmp_path)
+    assert not report.failures
+    keys = {e.key for e in report.errors}
+    if text is BLOCKS:
+        buffers = {"running_mean", "running_var", "num_batches_tracked"}
+        assert {f"buffer/{layer}.{b}" for layer in ("cell.bn1", "scale") for b in buffers} <= keys
+        assert {"gradient/gain", "gradient/cell.conv1.weight", "gradient/fc.weight"} <= keys
+
+
+def test_a_doubled_rule_is_found_and_named(tmp_path, monkeypatch):
+    conv = OPS["Conv2d"]
+    right = conv.vjp
+    monkeypatch.setattr(
+        conv, "vjp", lambda self, *a: (right(self, *a)[0], *(2 * d for d in right(self, *a)[1:]))
+    )
+    net = written(BLOCKS)
+    report = checked(net, tmp_path)
+    assert {(e.target, e.key) for e in report.failures} == {("torch", "gradient/cell.conv1.weight")}
+    assert [(b.op, b.operand) for b in report.blamed] == [("Conv2d", "weight")]
+    found = gradcheck(subject(net))
+    assert not found.passed and [b.op for b in found.blamed] == ["Conv2d"]
+
+
+def test_a_wrong_running_statistic_is_found(tmp_path, monkeypatch):
+    norm = OPS["BatchNorm2d"]
+    right = norm.training
+
+    def wrong(self, *operands):
+        y, becomes = right(self, *operands)
+        return y, {**becomes, "running_var": becomes["running_var"] * 1.01}
+
+    monkeypatch.setattr(norm, "training", wrong)
+    report = checked(written(BLOCKS), tmp_path)
+    assert {e.key for e in report.failures} == {"buffer/cell.bn1.running_var", "buffer/scale.running_var"}
+
+
+def test_the_gradient_graph_is_sound_for_free_sizes():
+    net = net_of(ROOT / "specs" / "unet.net")
+    located = training(objective(net).located, minimums(net)).located
+    weights = [p for p in located.flat.params.values() if p.trainable]
+    made = reverse(located, located.flat.outputs[:1], weights, minimums(net)).flat
+    verify_nodes(made.inputs, made.nodes, made.outputs, minimums(net))
+    assert [v.type for v in made.outputs[-len(weights) :]] == [p.type for p in weights]
+
+
+def test_what_the_loss_does_not_read_has_a_gradient_of_zeros():
+    net = written("net A {\n input x: float32[2]\n input y: float32[3]\n output sum(x * x)\n}")
+    located = objective(net).located
+    x, y = net.block.inputs
+    made = reverse(located, located.flat.outputs[:1], [x, y], {})
+    given = {"x": np.array([1.0, -2.0]), "y": np.zeros(3)}
+    _, _, dx, dy = interpret(made.flat, given, {})
+    assert dx.tolist() == [2.0, -4.0] and dy.tolist() == [0.0, 0.0, 0.0]
+
+
+# -- gradcheck ---------------------------------------------------------------------------------------
+
+
+def test_smooth_nets_are_checked_by_complex_steps_to_the_last_digits():
+    report = gradcheck(subject(written(SMOOTH)))
+    assert report.passed and {row.method for row in report.rows} == {"complex step"}
+    assert report.worst < 1e-14
+
+
+def test_differences_agree_where_there_are_kinks():
+    report = gradcheck(subject(net_of(ROOT / "specs" / "digits.net", "DigitsCNN")))
+    assert report.passed and report.worst < 1e-7
+    assert {row.name: row.method for row in report.rows}["conv1.weight"] == "differences"
+    assert all(row.directions == 20 and row.skipped <= 1 for row in report.rows)
+
+
+def test_a_direction_that_only_meets_kinks_is_skipped_and_named():
+    made = subject(written(KINKED))
+    (row,) = gradcheck(made).rows
+    assert row.skipped == 0
+    at_zero = replace(made, inputs={**made.inputs, "x": np.zeros((2, 3))})
+    report = gradcheck(at_zero)
+    (row,) = report.rows
+    assert not report.passed and row.too_many_kinks and row.skipped == 20 and row.kinks == ("relu",)
+
+
+@pytest.mark.parametrize("text", [SMOOTH, BROADCAST], ids=["smooth", "broadcast"])
+def test_second_order(text, monkeypatch):
+    assert gradcheck(second_order(subject(written(text)))).worst < 1e-9
+    tanh = OPS["tanh"]
+    monkeypatch.setattr(tanh, "vjp", lambda self, g, y, x: (g * (1.0 - y * y + 0.0 * y) * 1.0 + 1e-3 * g,))
+    assert not gradcheck(second_order(subject(written(text)))).passed
+
+
+def test_whole_jacobians():
+    made = subject(written(SMOOTH), weighed=True)
+    report = jacobians(made)
+    assert report.passed and report.worst < 1e-9
+    assert {row.name: row.directions for row in report.rows}["fc1.weight"] == 12
+
+
+def test_a_broken_jacobian_is_found(monkeypatch):
+    linear = OPS["Linear"]
+    right = linear.vjp
+    monkeypatch.setattr(linear, "vjp", lambda self, *a: (*right(self, *a)[:2], 1.001 * right(self, *a)[2]))
+    report = jacobians(subject(written(SMOOTH), weighed=True))
+    assert not report.passed and [(b.op, b.operand) for b in report.blamed] == [("Linear", "bias")]
+    assert {row.name for row in report.rows if row.error > 1e-6} == {"fc1.bias", "fc2.bias"}
+
+
+# -- trace, and the verbs ----------------------------------------------------------------------------
+
+
+def test_a_trace_shows_value_and_gradient_of_each_node():
+    net = written("net A {\n input x: float32[], y: float32[], z: float32[]\n q = x + y\n output q * z\n}")
+    lines = trace(net, {name: np.array(v) for name, v in {"x": -2.0, "y": 5.0, "z": -4.0}.items()}, {})
+    assert [(t.name, t.made, float(t.value), float(t.gradient)) for t in lines] == [
+        ("x", "", -2, -4), ("y", "", 5, -4), ("z", "", -4, 3), ("q", "x + y", 3, -4), ("#1", "q * z", -12, 1)
+    ]  # fmt: skip
+
+
+def run(*arguments, status=0):
+    done = CliRunner().invoke(cli, list(map(str, arguments)))
+    assert done.exit_code == status, done.output
+    return done.output
+
+
+def test_the_verbs(tmp_path):
+    spec = tmp_path / "smooth.net"
+    spec.write_text(SMOOTH)
+    assert "passed: at most" in run("gradcheck", spec)
+    (report,) = json.loads(run("gradcheck", spec, "--format", "json", "--eval", "--order", 2))
+    assert report["passed"] and {row["name"] for row in report["rows"]} >= {"fc1.weight", "x", "t"}
+    text = run("grad", spec, "--inputs")
+    assert text.endswith("\n") and "# fc1.grad" in text and "output d fc1.weight: float32[4, 3] = %" in text
+    table = run("trace", spec, "--at", "x=[[1, 2, 3]],t=[[0, 0]]", "--at", "fc1.bias=1")
+    assert table.splitlines()[0].split() == ["node", "value", "gradient"]
+    assert "[1, 1, 1, 1]" in next(line for line in table.splitlines() if line.startswith("fc1.bias"))
+    assert "6 gradients" not in run("verify", spec, "--no-training") and "4 gradients" in run("verify", spec)
+
+
+def test_a_failing_check_exits_with_1(tmp_path, monkeypatch):
+    spec = tmp_path / "smooth.net"
+    spec.write_text(SMOOTH)
+    tanh = OPS["tanh"]
+    monkeypatch.setattr(tanh, "vjp", lambda self, g, y, x: (g * y,))
+    assert "the gradient rule of `tanh` is at fault: for x at `tanh`" in run("gradcheck", spec, status=1)
