@@ -37,24 +37,29 @@ def _shifted_bound(dim: Dim, bounds: Mapping[Atom, int | None]) -> int | None:
 
 
 def _bound_without_quotient(dim: Dim, minimums: Mapping[str, int]) -> int | None:
-    """A floor division that is taken away is at most the division itself: -c (n // d) >= -c n / d."""
-    for monomial, coefficient in dim.terms:
-        (atom, *others) = monomial or (None,)
-        if coefficient < 0 and isinstance(atom, Quotient) and isinstance(atom.divisor, int) and not others:
-            rest = dim - Dim(((monomial, coefficient),))
-            found = (
-                (lower_bound(rest * k + n * coefficient, minimums), k) for n, k in _divisions(atom, rest)
-            )
-            return max((-(-least // k) for least, k in found if least is not None), default=None)
-    return None
+    """The bound with one floor division as the division itself: (n - d + 1) / d <= n // d <= n / d.
+
+    One that is taken away goes first; where none is, any of those that are added.
+    """
+    alone = [(m[0], c) for m, c in dim.terms if len(m) == 1 and isinstance(m[0], Quotient)]
+    taken = [(atom, c) for atom, c in alone if c < 0][:1]
+    found: list[int] = []
+    for atom, coefficient in taken or alone:
+        rest = dim - Dim((((atom,), coefficient),))
+        for n, d in _divisions(atom, rest):
+            whole = n if coefficient < 0 else n - d + 1
+            least = lower_bound(rest * d + whole * coefficient, minimums)
+            found += [] if least is None else [-(-least // d)]
+    return max(found, default=None)
 
 
-def _divisions(atom: Quotient, rest: AnyDim) -> Iterator[tuple[AnyDim, int]]:
+def _divisions(atom: Atom, rest: AnyDim) -> Iterator[tuple[AnyDim, int]]:
     """What `atom` is the whole part of, as a numerator and a divisor: as it stands, and by what `rest` holds.
 
     (n + m d) // (k d) = (n // d + m) // k, so that the sides of a map halved twice can be told apart.
     """
-    assert isinstance(atom.divisor, int)
+    if not isinstance(atom, Quotient) or not isinstance(atom.divisor, int):
+        return
     yield atom.numerator, atom.divisor
     for other in {a for monomial, _ in terms_of(rest) for a in monomial}:
         if isinstance(other, Quotient) and isinstance(other.divisor, int):

@@ -98,7 +98,8 @@ class MaxPooling(Pooling):
         return self._found(x)[1]
 
     def flops(self, y: Any, x: Shape) -> Any:
-        return prod(y[0] if self.return_indices else y) * (prod(self.axes("kernel_size")) - 1)
+        window = self.window()
+        return prod((*x[:2], *window.positions(x[2:]))) * (prod(window.kernel) - 1)
 
     def arguments(self) -> tuple[Hole | Keyword, ...]:
         return (
