@@ -151,7 +151,7 @@ def test_a_net_without_a_loss_has_no_step():
 def test_the_example_trains_without_netc_or_torch(tmp_path):
     command = [sys.executable, "-m", "netc", "compile", "specs/digits.net", "--net", "DigitsMLP"]
     subprocess.run([*command, "--target", "onnx-train", "-o", str(tmp_path)], cwd=ROOT, check=True)
-    example = (ROOT / "examples" / "train_digits_onnxruntime.py").read_text()
+    example = (ROOT / "examples" / "onnxruntime" / "train_digits.py").read_text()
     blocked = "import sys; sys.modules['torch'] = sys.modules['netc'] = None\n"
     script = tmp_path / "example.py"
     script.write_text(blocked + example)

@@ -1,7 +1,7 @@
 """Trains a net on the digits with onnxruntime alone: no netc, no PyTorch.
 
     netc compile specs/digits.net --net DigitsCNN --target onnx-train -o out
-    python examples/train_digits_onnxruntime.py out/digits_cnn netc/train/digits/digits.npz
+    python examples/onnxruntime/train_digits.py out/digits_cnn netc/train/digits/digits.npz
 """
 
 import json
