@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from netc.autodiff.interpret import interpret
+from netc.autodiff.training import training
 from netc.backends.to_torch import to_torch
 from netc.diagnostics import Refused
 from netc.ops.attributes import bind
@@ -21,6 +22,7 @@ from netc.ops.contract import OPS, Mismatch, Operand, given, integers, sample
 from netc.ops.resize_taps import nearest, rounds_alike
 from netc.passes.initial import draw, state
 from netc.passes.inline import inline
+from netc.passes.locate import locate
 
 
 def numpy_of(name, *operands, **attributes):
@@ -198,6 +200,17 @@ def test_trap_23_training_on_one_value_a_channel_is_refused(name, shape):
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         getattr(nn, name)(3)(torch.zeros(shape))
     agree(name, shape)
+
+
+def test_trap_23_a_net_that_cannot_be_trained_is_refused_where_it_stands():
+    spec = "net A {\n input x: float32[1, 3]\n target t: float32[1, 3]\n y = BatchNorm1d()(x)\n"
+    net = written(f"{spec} output y\n loss mse(y, t)\n}}\n")
+    with pytest.raises(Refused) as refusal:
+        training(locate(net, net.losses), {})
+    (found,) = refusal.value.diagnostics
+    assert (
+        found.code == "E0401" and "more than one value per channel" in found.message and found.span.line == 4
+    )
 
 
 def test_trap_24_layer_norm_counts_its_axes_from_the_end():

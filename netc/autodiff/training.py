@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 from netc.autodiff.reverse import pruned
 from netc.autodiff.tape import Tape, Traced
+from netc.diagnostics import Refused
+from netc.diagnostics.wording_shapes import mismatch
 from netc.dims import Prover, proving
 from netc.ir.module import Node, Param, Path, Type, Value
-from netc.ops.contract import FLOATS
+from netc.ops.contract import FLOATS, Mismatch
 from netc.passes.locate import Located
 
 
@@ -69,7 +71,11 @@ class _Rewriting:
         place = self.located.place(index)
         self.tape.at(tuple(place.split(".")), node.span)
         operands = self.tape.wrap(self._current(node.operands))
-        y, becomes = node.op.training(*operands, *self._mask(place, node))
+        mask = self._mask(place, node)
+        try:
+            y, becomes = node.op.training(*operands, *mask)
+        except Mismatch as error:
+            raise Refused(mismatch(node.span, node.op.name, error.message, {}, ())) from None
         outputs = y if isinstance(y, tuple) else (y,)
         self.now.update((v, t.value) for v, t in zip(node.outputs, outputs, strict=True))
         for param in node.params:
