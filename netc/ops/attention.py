@@ -58,7 +58,7 @@ class ScaledDotProductAttention(Op):
             require(
                 not self.is_causal,
                 "mask",
-                "a mask is given and is_causal too; put the causal part into the mask",
+                "mask comes with is_causal, which hides keys itself: take one of the two",
             )
             self._require_mask(mask[0], (*q[:-1], k[-2]))
         return (*q[:-1], v[-1])

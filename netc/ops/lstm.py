@@ -19,8 +19,10 @@ class LSTM(Recurrent):
     Gives h of the last layer at every step, and the last h and c of each layer. They start from h0 and c0, both or
     neither; as zeros where these are absent. `bidirectional` runs each layer once more from the end, and joins
     what both give; a further layer takes the output of the one below. Weights start uniform within
-    1/sqrt(hidden_size); the rows of the gates stand in the order i, f, g, o. There is no dropout between the layers:
-    chain LSTMs of one layer with dropout between them.
+    1/sqrt(hidden_size); the rows of the gates stand in the order i, f, g, o.
+
+    There is no dropout between the layers: put it between LSTMs of one layer each. Take the outputs by name, as in
+    `y, h, c = x -> LSTM(8)`: in a chain, the next layer would get the states, too.
 
     Shape: x [T, N, D] ([N, T, D] with `batch_first`) -> [T, N, directions H], h [layers directions, N, H] and c
     likewise, H being `hidden_size`; h0 and c0 are shaped as h and c.

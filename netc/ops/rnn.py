@@ -18,8 +18,10 @@ class RNN(Recurrent):
 
     Gives h of the last layer at every step, and the last h of each layer. It starts from h0, as zeros where that is
     absent. `bidirectional` runs each layer once more from the end, and joins what both give; a further layer takes
-    the output of the one below. Weights start uniform within 1/sqrt(hidden_size). There is no dropout between the
-    layers: chain RNNs of one layer with dropout between them.
+    the output of the one below. Weights start uniform within 1/sqrt(hidden_size).
+
+    There is no dropout between the layers: put it between RNNs of one layer each. Take the outputs by name, as in
+    `y, h = x -> RNN(8)`: in a chain, the next layer would get the states, too.
 
     Shape: x [T, N, D] ([N, T, D] with `batch_first`) -> [T, N, directions H] and h [layers directions, N, H], H being
     `hidden_size`; h0 is shaped as h.

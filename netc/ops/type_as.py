@@ -79,5 +79,7 @@ class TypeAs(Op):
         sample((1, 3, 2), ()),
         sample((2, 3), integers((2,), 3), rejects="x", without=("torch",)),  # torch cuts
         sample(integers((2,), 9), integers((2,), 3, "int32"), rejects="x", without=("torch",)),  # torch wraps
-        sample((2, 3), integers((2,), 2, "bool"), rejects="other", without=("torch",)),  # torch tests for zero
+        sample(
+            (2, 3), integers((2,), 2, "bool"), rejects="other", without=("torch",)
+        ),  # torch tests for zero
     )
