@@ -27,6 +27,7 @@ VERBS = {
     "train": "Train a net by the recipe in its spec.",
     "eval": "Measure a trained run on its test images.",
     "run": "Classify images with an exported ONNX file.",
+    "fuzz": "Compare all targets on random programs.",
     "ops": "List the layers and functions, or tell all of one.",
     "explain": "Explain the code of an error.",
 }

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import gc
 import time
+import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, as_completed, wait
 from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing import get_context
+from typing import Any, TypeAlias
 
 import netc.ops  # noqa: F401  (enters the ops in the registry)
 from netc.fuzz.case import OPSETS
-from netc.fuzz.examine import AGAIN, Examiner, Outcome, Task, crash
-from netc.fuzz.generate import Pair, generate
+from netc.fuzz.examine import AGAIN, Examiner, Outcome, Task
+from netc.fuzz.generate import Pair, generate, generate_pair, registry
 from netc.fuzz.held import Uncomputed
 from netc.fuzz.judge import Finding, signature
-from netc.fuzz.pairs import asked
+from netc.fuzz.pairs import Chains, asked
 
 CHUNK = 100
 KEPT = 25  # failing programs that are held in full
+AHEAD = 4  # chunks under way
+SWEEPS = 3  # turns in which pairs that were not met are tried
+
+
+Told: TypeAlias = Callable[["Tally"], None]
 
 
 @dataclass(frozen=True)
@@ -79,28 +87,33 @@ def opset_of(index: int) -> int:
     return OPSETS[index % len(OPSETS)]
 
 
-def task_of(seed: int, index: int) -> Task | Finding:
-    """A program to examine; a finding where numpy cannot compute what an op's rules take."""
+def task_of(seed: int, index: int, pair: Pair | None = None) -> Task | Finding | None:
+    """A program to examine; a finding where numpy cannot compute what an op's rules take.
+
+    pair: that which the program consists of; None where the two do not fit.
+    """
     try:
-        text = generate(seed, index, asked(seed, index)).text
+        text = generate_pair(seed, index, pair) if pair else generate(seed, index, asked(seed, index))
     except Uncomputed as error:
-        return crash("forward", error)
-    return Task(text, opset_of(index), index % AGAIN == 0)
+        return Finding("forward", "numpy", str(error))
+    return None if text is None else Task(text, opset_of(index), index % AGAIN == 0)
 
 
 @cache
 def _examiner() -> Examiner:
     """One for each process, for as long as it lives."""
+    gc.set_threshold(1_000_000)
+    warnings.simplefilter("ignore", RuntimeWarning)  # of numpy, on values that are not finite
     return Examiner().__enter__()
 
 
-def chunk(seed: int, start: int, stop: int, examiner: Examiner | None = None) -> Tally:
-    """What is found in the programs from `start` up to `stop`."""
-    tally = Tally()
-    made = {index: task_of(seed, index) for index in range(start, stop)}
+def chunk(seed: int, indices: Sequence[int], pairs: Sequence[Pair] = ()) -> Tally:
+    """What is found in the programs of these numbers, each of one of the `pairs` where there are some."""
+    tally, examiner = Tally(), _examiner()
+    asked_for: Sequence[Pair | None] = pairs or [None] * len(indices)
+    made = {i: task_of(seed, i, pair) for i, pair in zip(indices, asked_for, strict=True)}
     tasks = {index: task for index, task in made.items() if isinstance(task, Task)}
-    outcomes = (examiner or _examiner()).examine(list(tasks.values()))
-    for (index, task), outcome in zip(tasks.items(), outcomes, strict=True):
+    for (index, task), outcome in zip(tasks.items(), examiner.examine(list(tasks.values())), strict=True):
         tally.enter(index, task, outcome)
     for index, found in made.items():
         if isinstance(found, Finding):
@@ -110,39 +123,63 @@ def chunk(seed: int, start: int, stop: int, examiner: Examiner | None = None) ->
 
 
 def campaign(
-    programs: int,
-    seed: int,
-    jobs: int = 1,
-    limit: float | None = None,
-    told: Callable[[Tally], None] | None = None,
+    pool: Executor, programs: int, seed: int, limit: float | None = None, told: Told | None = None
 ) -> Tally:
     """Everything that is found in programs 0 up to `programs`, or in as many as fit into `limit` seconds."""
     tally, end = Tally(), time.monotonic() + limit if limit is not None else None
-    for part in _chunks(programs, seed, jobs, end):
+    parts = (range(i, min(i + CHUNK, programs)) for i in range(0, programs, CHUNK))
+    for part in _run(pool, ((chunk, seed, part) for part in parts if end is None or time.monotonic() < end)):
         tally.add(part)
         if told is not None:
             told(tally)
     return tally
 
 
-def _chunks(programs: int, seed: int, jobs: int, end: float | None) -> Iterator[Tally]:
-    """The tallies as they come; what is counted does not depend on their order."""
-    starts = iter(range(0, programs, CHUNK))
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        waiting: set[Future[Tally]] = set()
-        while True:
-            for start in starts:
-                if end is not None and time.monotonic() > end:
-                    break
-                waiting.add(pool.submit(chunk, seed, start, min(start + CHUNK, programs)))
-                if len(waiting) > jobs:
-                    break
-            if not waiting:
-                return
+def missing(tally: Tally) -> list[Pair]:
+    """The pairs of ops that no program had."""
+    names = [op.name for op in registry()]
+    return [(a, b) for a in names for b in names if (a, b) not in tally.pairs]
+
+
+def sweep(pool: Executor, tally: Tally, seed: int, programs: int, told: Told | None = None) -> None:
+    """Adds programs of two ops, one for each pair that was not met, as often as that meets any."""
+    for turn in range(SWEEPS):
+        left = missing(tally)
+        start = programs + turn * len(registry()) ** 2
+        numbered = [(start + i, pair) for i, pair in enumerate(left)]
+        parts = [numbered[i : i + CHUNK] for i in range(0, len(numbered), CHUNK)]
+        works = ((chunk, seed, [i for i, _ in part], [pair for _, pair in part]) for part in parts)
+        for part in _run(pool, works):
+            tally.add(part)
+            if told is not None:
+                told(tally)
+
+
+def search(pairs: Sequence[Pair]) -> list[Pair]:
+    """Those of `pairs` that can be met, by what the samples show."""
+    chains = Chains()
+    return [pair for pair in pairs if chains.can(pair)]
+
+
+def possible(pool: Executor, left: Sequence[Pair], jobs: int) -> list[Pair]:
+    """Those of the pairs not met that an exhaustive search over the samples finds possible."""
+    seconds = sorted({b for _, b in left})
+    parts = [[p for p in left if p[1] in seconds[i::jobs]] for i in range(jobs)]
+    return sorted(p for found in pool.map(search, [part for part in parts if part]) for p in found)
+
+
+def started(jobs: int) -> Executor:
+    """The processes that work. Use it as a context."""
+    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+
+
+def _run(pool: Executor, works: Iterable[tuple[Any, ...]]) -> Iterator[Tally]:
+    """The tallies as they come, a few of the works being under way; no count depends on their order."""
+    waiting: set[Future[Tally]] = set()
+    for work in works:
+        waiting.add(pool.submit(*work))
+        if len(waiting) > AHEAD:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            yield from _results(list(done))
-
-
-def _results(done: Sequence[Future[Tally]]) -> Iterator[Tally]:
-    for future in done:
+            yield from (future.result() for future in done)
+    for future in as_completed(waiting):
         yield future.result()

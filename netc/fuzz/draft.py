@@ -182,7 +182,8 @@ class Draft:
         if type_.dtype not in FLOATS:
             return Rule(0, max(0, int(drawn.high) - 1)) if drawn.kind == "integers" else Rule(0, 2)
         if drawn.kind == "uniform":
-            return Rule(round(drawn.low, 3), round(drawn.high, 3))
+            low, high = sorted((round(drawn.low, 3), round(drawn.high, 3)))
+            return Rule(low, high)
         ways = (None, None, None, None, None, Rule(0.1, 0.9), Rule(0.5, 2.0), Rule(-0.9, -0.1), WHOLE)
         return self.rng.choice(ways)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -24,20 +23,12 @@ SETTING = re.compile(r"(\w+)=(\d+\.\d+|\d+|true|false)(?=[,)])")
 Pair = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class Program:
-    """A program by its number, and its text."""
-
-    index: int
-    text: str
-
-
 def registry() -> tuple[type[Op], ...]:
     """Every op, by name."""
     return tuple(sorted(set(OPS.values()), key=lambda op: op.name))
 
 
-def generate(seed: int, index: int, pairs: Sequence[Pair] = ()) -> Program:
+def generate(seed: int, index: int, pairs: Sequence[Pair] = ()) -> str:
     """Program number `index` of `seed`; it has the `pairs` of ops, one behind the other, as far as they fit."""
     rng = Random(f"{seed}/{index}")
     writer = _Writer(Draft(rng, registry()))
@@ -48,7 +39,13 @@ def generate(seed: int, index: int, pairs: Sequence[Pair] = ()) -> Program:
         if len(writer.draft.calls) >= goal:
             break
         writer.step()
-    return Program(index, writer.text())
+    return writer.text()
+
+
+def generate_pair(seed: int, index: int, pair: Pair) -> str | None:
+    """A program of no more than the second op on what the first makes; None where they do not fit."""
+    writer = _Writer(Draft(Random(f"{seed}/{index}"), registry()))
+    return writer.text() if writer.chain(OPS[pair[0]], OPS[pair[1]]) else None
 
 
 class _Writer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -22,7 +23,8 @@ def reductions(file: tree.File, types: Mapping[str, Type]) -> Iterator[tree.File
 
 
 def swept(file: tree.File) -> tree.File:
-    """`file` without what nothing uses."""
+    """`file` without what nothing uses, and without second names for a value."""
+    file = replace(file, items=tuple(_unaliased(i) if isinstance(i, tree.Block) else i for i in file.items))
     while True:
         used = {n.text for n in names(file)}
         items = [_swept_block(i, used) if isinstance(i, tree.Block) else i for i in file.items]
@@ -34,6 +36,44 @@ def swept(file: tree.File) -> tree.File:
         ]:
             return made
         file = made
+
+
+def _unaliased(block: tree.Block) -> tree.Block:
+    """`block` without statements that give a value another name, where no name is given twice."""
+    bound = Counter(n.text for s in block.body for n in _bound(s))
+    for at, statement in enumerate(block.body):
+        if (
+            isinstance(statement, tree.Assign)
+            and isinstance(statement.value, tree.Name)
+            and len(statement.names) == 1
+        ):
+            name, value = statement.names[0], statement.value
+            if bound[name.text] == 1 and bound[value.text] == 1:
+                body = (*block.body[:at], *(_renamed(s, name.text, value) for s in block.body[at + 1 :]))
+                return _unaliased(replace(block, body=body))
+    return block
+
+
+def _bound(statement: tree.Statement) -> Iterator[tree.Name]:
+    """The names that a statement gives, and those within it twice: they may be given again and again."""
+    if isinstance(statement, tree.Input):
+        yield from (d.name for d in statement.declarations)
+    elif isinstance(statement, tree.Assign):
+        yield from statement.names
+    elif isinstance(statement, tree.For):
+        yield from (n for inner in statement.body for n in (*_bound(inner), *_bound(inner)))
+
+
+def _renamed(node: Any, old: str, new: tree.Name) -> Any:
+    """A part of a tree with one name for another where it is read."""
+    if isinstance(node, tree.Name):
+        return new if node.text == old else node
+    if isinstance(node, tuple):
+        return tuple(_renamed(part, old, new) for part in node)
+    if not isinstance(node, tree.Tree):
+        return node
+    read = [f.name for f in fields(node) if f.name not in ("name", "names", "span")]
+    return replace(node, **{name: _renamed(getattr(node, name), old, new) for name in read})
 
 
 def names(node: Any) -> Iterator[tree.Name]:

@@ -35,6 +35,11 @@ class Truth:
     values: tuple[Array, ...]
     spreads: tuple[float, ...]
 
+    @property
+    def spread(self) -> float:
+        """The largest."""
+        return max(self.spreads, default=0.0)
+
 
 def truth(flat: Flat, inputs: Mapping[str, Array], weights: Mapping[str, Array], seed: int = 0) -> Truth:
     """The values as `interpret` gives them, and their spreads."""

@@ -83,6 +83,7 @@ class Binary(Op):
 
     operands = ("a", "b")
     accepts: ClassVar[tuple[str, ...]] = NUMBERS
+    numbers = True
     onnx_name: ClassVar[str]
 
     def shape(self, a: Shape, b: Shape) -> Shape:

@@ -198,6 +198,7 @@ class Op:
     analytic: ClassVar[bool] = False  # `forward` is the same function of complex numbers, and smooth
     divisors: ClassVar[tuple[str, ...]] = ()  # operands in which a whole number may not be 0
     trains: ClassVar[bool] = False  # training computes something else: `training` says what
+    numbers: ClassVar[bool] = False  # `torch` can spell an operand that is a number, such as 0.5
     cuts: ClassVar[bool] = False  # it gives a tuple of outputs, even where that is of one
     nested: ClassVar[bool] = False  # its module takes, and gives, what follows the first as one tuple
     samples: ClassVar[tuple[Sample, ...]] = ()

@@ -138,6 +138,7 @@ class Where(Op):
     """
 
     operands = ("condition", "a", "b")
+    numbers = True
     analytic = True
     accepts = DTYPES
 

@@ -98,13 +98,19 @@ def expression(step: Node, index: Mapping[Value, int]) -> Code:
     for value in operands(step):
         text = marker(index[value])
         if isinstance(value, Constant):
-            text = (
-                f"0{text}"  # an op spells a number otherwise than a tensor, and tells it by its first digit
-            )
-            constants[text] = value
+            # an op spells a number otherwise than a tensor, and tells it by its first digit
+            mark = f"0{text}"
+            constants[mark] = value
+            text = mark if step.op.numbers else _tensor(mark, value, step, index)
         given.append(Operand.of(text, value.type.shape, value.type.dtype))
     code = literals(step.op.torch(*given), constants)
     return Code((*code.pieces, "[0]")) if step.op.cuts and len(step.outputs) == 1 else code
+
+
+def _tensor(mark: str, number: Constant, step: Node, index: Mapping[Value, int]) -> str:
+    """A number as a tensor like another operand, for an op that takes nothing but tensors."""
+    alike = (v for v in operands(step) if v.type.dtype == number.type.dtype and not isinstance(v, Constant))
+    return f"{marker(index[next(alike)])}.new_tensor({mark})"
 
 
 def literals(code: Code, constants: Mapping[str, Constant]) -> Code:
