@@ -126,8 +126,8 @@ def _line(row: Row, tolerance: float) -> str:
     skipped = (
         f", {row.skipped} of {row.directions} skipped at kinks of {_listed(row.kinks)}" if row.skipped else ""
     )
-    unit = {"Jacobian": "elements"}.get(row.method, "directions" if row.directions > 1 else "direction")
-    by = f"{row.directions} {unit}" + (", complex" if row.method == "complex step" else "")
+    unit = "element" if row.method == "Jacobian" else "direction"
+    by = f"{row.directions} {unit}{'s' * (row.directions > 1)}" + (", complex" if row.method == "complex step" else "")
     return f"  {row.name:36}  {shape:18}  {by:20}  {row.error:.1e}{skipped}{mark}"
 
 
