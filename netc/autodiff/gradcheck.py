@@ -23,6 +23,9 @@ from netc.passes.initial import numbers
 Array: TypeAlias = npt.NDArray[np.float64]
 
 TOLERANCE = 1e-6
+NOTHING = (
+    1e-8  # of the steepest operand's slope: below it a gradient is rounding, as of a bias before a BatchNorm
+)
 SKIPPED = 0.05  # of the directions of an operand that may meet kinks
 DIRECTIONS = 20
 WORK = 3e10  # multiply-adds that the default number of directions may cost
@@ -87,9 +90,11 @@ def gradcheck(
     gradients = gradients_of(subject, wrt)
     point = Point(subject.located, subject.inputs, subject.weights)
     rng = np.random.default_rng([seed, 1])
+    typical = [_typical(point.values[v], g) for v, g in zip(wrt, gradients, strict=True)]
+    least = NOTHING * max(typical, default=0.0)
     rows, widest = [], 0
-    for value, gradient in zip(wrt, gradients, strict=True):
-        row, widest = _row(point, value, gradient, rng, directions, widest)
+    for value, gradient, scale in zip(wrt, gradients, typical, strict=True):
+        row, widest = _row(point, value, gradient, max(scale, least), rng, directions, widest)
         told(row)
         rows.append(row)
     report = Report(subject.net.name, subject.sizes, tolerance, tuple(rows), ())
@@ -119,14 +124,22 @@ def gradients_of(subject: Subject, wrt: Sequence[Value]) -> tuple[Array, ...]:
 
 
 def _row(
-    point: Point, value: Value, gradient: Array, rng: np.random.Generator, directions: int, widest: int
+    point: Point,
+    value: Value,
+    gradient: Array,
+    typical: float,
+    rng: np.random.Generator,
+    directions: int,
+    widest: int,
 ) -> tuple[Row, int]:
-    """The row of one operand; widest: the step to start from, as what was found before suggests."""
+    """The row of one operand.
+
+    typical: what slopes are about. widest: the step to start from, as what was found before suggests.
+    """
     after = point.after(value)
     analytic = all(point.nodes[i].op.analytic for i in after)
     held = point.values[value]
-    size = sqrt(np.mean(np.square(held))) or 1.0
-    typical = size * sqrt(np.sum(np.square(gradient)))  # the standard deviation of a slope
+    size = _size(held)
     error, skipped, step, kinks = 0.0, 0, 1.0, dict[str, None]()
     for _ in range(directions):
         direction = size * rng.standard_normal(held.shape)
@@ -144,6 +157,16 @@ def _row(
     kind = "parameter" if isinstance(value, Param) else "input"
     method = "complex step" if analytic else "differences"
     return Row(path, kind, held.shape, method, directions, skipped, error, step, tuple(kinks)), widest
+
+
+def _size(held: Array) -> float:
+    """What an element of an operand is about, which a direction takes its own size from."""
+    return sqrt(np.mean(np.square(held))) or 1.0
+
+
+def _typical(held: Array, gradient: Array) -> float:
+    """The standard deviation of the slope along a random direction."""
+    return _size(held) * sqrt(np.sum(np.square(gradient)))
 
 
 def _noise(point: Point, slope: Slope) -> float:
