@@ -20,6 +20,7 @@ from netc.passes.load import Program, complete, load
 from netc.syntax.text import FILE_BYTES
 
 FREED = {4: ("H", "W"), 3: ("L",)}  # axes of inputs that a spec may fix larger than a check needs, by rank
+SIDE = 32  # what a check may well compute with
 STDIN = "stdin.net"  # what messages call standard input
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -158,7 +159,12 @@ def elaborated(program: Program, name: str, settings: dict[str, Any], dynamic: s
 def shrinkable(program: Program, name: str, settings: dict[str, Any]) -> Net:
     """The net with the image sizes free that its spec fixes, as far as its shapes allow."""
     net = elaborated(program, name, dict(settings))
-    axes = {axis for v in net.block.inputs for axis in FREED.get(len(v.type.shape), ())} - set(net.free)
+    axes = {
+        axis
+        for v in net.block.inputs
+        for axis, size in zip(FREED.get(len(v.type.shape), ()), v.type.shape[2:], strict=False)
+        if isinstance(size, int) and size > SIDE
+    }
     try:
         return elaborated(program, name, dict(settings), ",".join(sorted(axes))) if axes else net
     except Refused:
