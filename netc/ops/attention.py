@@ -27,14 +27,14 @@ from netc.ops.notation import equal, extent, function, unbroadcast, where
 class ScaledDotProductAttention(Op):
     """y = softmax(q k^T scale + mask) v along the keys; `scale` is 1 / sqrt(E) unless given.
 
-    A mask of bools keeps the keys where it is true, as in torch's function and unlike nn.MultiheadAttention, where
-    true leaves a key out; a mask of floats is added. It broadcasts to [..., L, S]. `is_causal` lets query i see the
-    keys up to i, counted from the first of both, also where L is not S. A query that sees no key gets zeros, and passes
-    no gradient on, in every target.
+    A mask of bools keeps the keys where it is true, as in torch's function and unlike
+    nn.MultiheadAttention, where true leaves a key out; a mask of floats is added. It broadcasts to [..., L,
+    S]. `is_causal` lets query i see the keys up to i, counted from the first of both, also where L is not
+    S. A query that sees no key gets zeros, and passes no gradient on, in every target.
 
     Shape: q [..., L, E], k [..., S, E], v [..., S, D], mask of at most as many axes -> y [..., L, D].
-    Gradient: with the weights p and dp = g v^T, ds = p (dp - sum(p dp)); dq = ds k scale, dk = ds^T q scale,
-    dv = p^T g, and for a mask of floats ds, summed over what was broadcast.
+    Gradient: with the weights p and dp = g v^T, ds = p (dp - sum(p dp)); dq = ds k scale, dk = ds^T q
+    scale, dv = p^T g, and for a mask of floats ds, summed over what was broadcast.
     Source: Vaswani et al., Attention Is All You Need (2017), arXiv:1706.03762;
     https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html
     """

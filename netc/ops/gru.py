@@ -13,20 +13,20 @@ from netc.ops.recurrent import Recurrent, State, gate
 
 @register("GRU")
 class GRU(Recurrent):
-    """h_t = (1 - z) n + z h_(t-1),  n = tanh(a_n + r b_n),  r = sigmoid(a_r + b_r),  z = sigmoid(a_z + b_z),
-    where [a_r a_z a_n] = W_ih x_t + b_ih and [b_r b_z b_n] = W_hh h_(t-1) + b_hh.
+    """h_t = (1 - z) n + z h_(t-1),  n = tanh(a_n + r b_n),  r = sigmoid(a_r + b_r),  z = sigmoid(a_z +
+    b_z), where [a_r a_z a_n] = W_ih x_t + b_ih and [b_r b_z b_n] = W_hh h_(t-1) + b_hh.
 
-    The reset gate r scales what the weights made of the state, as in torch and cuDNN, not the state itself as in the
-    paper. Gives h of the last layer at every step, and the last h of each layer. It starts from h0, as zeros where that is
-    absent. `bidirectional` runs each layer once more from the end, and joins what both give; a further layer takes
-    the output of the one below. Weights start uniform within 1/sqrt(hidden_size); the rows of the gates stand in
-    the order r, z, n.
+    The reset gate r scales what the weights made of the state, as in torch and cuDNN, not the state itself
+    as in the paper. Gives h of the last layer at every step, and the last h of each layer. It starts from
+    h0, as zeros where that is absent. `bidirectional` runs each layer once more from the end, and joins
+    what both give; a further layer takes the output of the one below. Weights start uniform within
+    1/sqrt(hidden_size); the rows of the gates stand in the order r, z, n.
 
-    There is no dropout between the layers: put it between GRUs of one layer each. Take the outputs by name, as in
-    `y, h = x -> GRU(8)`: in a chain, the next layer would get the states, too.
+    There is no dropout between the layers: put it between GRUs of one layer each. Take the outputs by name,
+    as in `y, h = x -> GRU(8)`: in a chain, the next layer would get the states, too.
 
-    Shape: x [T, N, D] ([N, T, D] with `batch_first`) -> [T, N, directions H] and h [layers directions, N, H], H being
-    `hidden_size`; h0 is shaped as h.
+    Shape: x [T, N, D] ([N, T, D] with `batch_first`) -> [T, N, directions H] and h [layers directions, N,
+    H], H being `hidden_size`; h0 is shaped as h.
     Gradient: back-propagation through time, over a length T that must be known.
     Source: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder (2014);
     https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html

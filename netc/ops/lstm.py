@@ -16,19 +16,19 @@ class LSTM(Recurrent):
     """c_t = f c_(t-1) + i g,  h_t = o tanh(c_t),  where [i f g o] = W_ih x_t + b_ih + W_hh h_(t-1) + b_hh,
     i, f and o through a sigmoid and g through tanh.
 
-    Gives h of the last layer at every step, and the last h and c of each layer. They start from h0 and c0, both or
-    neither; as zeros where these are absent. `bidirectional` runs each layer once more from the end, and joins
-    what both give; a further layer takes the output of the one below. Weights start uniform within
-    1/sqrt(hidden_size); the rows of the gates stand in the order i, f, g, o.
+    Gives h of the last layer at every step, and the last h and c of each layer. They start from h0 and c0,
+    both or neither; as zeros where these are absent. `bidirectional` runs each layer once more from the
+    end, and joins what both give; a further layer takes the output of the one below. Weights start uniform
+    within 1/sqrt(hidden_size); the rows of the gates stand in the order i, f, g, o.
 
-    There is no dropout between the layers: put it between LSTMs of one layer each. Take the outputs by name, as in
-    `y, h, c = x -> LSTM(8)`: in a chain, the next layer would get the states, too.
+    There is no dropout between the layers: put it between LSTMs of one layer each. Take the outputs by
+    name, as in `y, h, c = x -> LSTM(8)`: in a chain, the next layer would get the states, too.
 
-    Shape: x [T, N, D] ([N, T, D] with `batch_first`) -> [T, N, directions H], h [layers directions, N, H] and c
-    likewise, H being `hidden_size`; h0 and c0 are shaped as h and c.
+    Shape: x [T, N, D] ([N, T, D] with `batch_first`) -> [T, N, directions H], h [layers directions, N, H]
+    and c likewise, H being `hidden_size`; h0 and c0 are shaped as h and c.
     Gradient: back-propagation through time, over a length T that must be known.
-    Source: Hochreiter and Schmidhuber, Long Short-term Memory (1997), with the forget gate of Gers, Schmidhuber and
-    Cummins (2000); https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
+    Source: Hochreiter and Schmidhuber, Long Short-term Memory (1997), with the forget gate of Gers,
+    Schmidhuber and Cummins (2000); https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
     """
 
     operands = ("x", "h0?", "c0?")

@@ -16,15 +16,15 @@ from netc.ops.recurrent import Recurrent, State
 class RNN(Recurrent):
     """h_t = f(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh), f being tanh or, as `nonlinearity` says, relu.
 
-    Gives h of the last layer at every step, and the last h of each layer. It starts from h0, as zeros where that is
-    absent. `bidirectional` runs each layer once more from the end, and joins what both give; a further layer takes
-    the output of the one below. Weights start uniform within 1/sqrt(hidden_size).
+    Gives h of the last layer at every step, and the last h of each layer. It starts from h0, as zeros where
+    that is absent. `bidirectional` runs each layer once more from the end, and joins what both give; a
+    further layer takes the output of the one below. Weights start uniform within 1/sqrt(hidden_size).
 
-    There is no dropout between the layers: put it between RNNs of one layer each. Take the outputs by name, as in
-    `y, h = x -> RNN(8)`: in a chain, the next layer would get the states, too.
+    There is no dropout between the layers: put it between RNNs of one layer each. Take the outputs by name,
+    as in `y, h = x -> RNN(8)`: in a chain, the next layer would get the states, too.
 
-    Shape: x [T, N, D] ([N, T, D] with `batch_first`) -> [T, N, directions H] and h [layers directions, N, H], H being
-    `hidden_size`; h0 is shaped as h.
+    Shape: x [T, N, D] ([N, T, D] with `batch_first`) -> [T, N, directions H] and h [layers directions, N,
+    H], H being `hidden_size`; h0 is shaped as h.
     Gradient: back-propagation through time, over a length T that must be known; that of relu at 0 is 0.
     Source: Elman, Finding Structure in Time (1990);
     https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html

@@ -29,8 +29,8 @@ from netc.ops.notation import cast
 class TypeAs(Op):
     """y = x in the dtype of `other`, true being 1.
 
-    Of `other` only the dtype counts: positions become numbers that can be reckoned with beside it. What would not fit
-    is refused as in cast.
+    Of `other` only the dtype counts: positions become numbers that can be reckoned with beside it. What
+    would not fit is refused as in cast.
     Shape: x [...] and other of any shape -> y of the shape of x.
     Gradient: dx = g in the dtype of x; none for whole numbers, and none for `other`.
     Source: torch.Tensor.type_as, https://docs.pytorch.org/docs/stable/generated/torch.Tensor.type_as.html

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 
 class DenseLayer(nn.Module):
-    """Adds `growth` channels to those it receives (Huang et al., "Densely connected
-    convolutional networks", 2016).
+    """`growth` channels added to those it receives (Huang et al., "Densely connected networks",
+    2016).
     """
 
     def __init__(self, in_channels: int) -> None:
@@ -25,9 +25,7 @@ class DenseLayer(nn.Module):
 
 
 class DenseBlock6(nn.Sequential):
-    """Layers each of which reads what all before it made (Huang et al., "Densely connected
-    convolutional networks", 2016, figure 1).
-    """
+    """Layers each of which reads what all before it made (Huang et al., 2016, figure 1)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,9 +34,7 @@ class DenseBlock6(nn.Sequential):
 
 
 class DenseBlock12(nn.Sequential):
-    """Layers each of which reads what all before it made (Huang et al., "Densely connected
-    convolutional networks", 2016, figure 1).
-    """
+    """Layers each of which reads what all before it made (Huang et al., 2016, figure 1)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,9 +43,7 @@ class DenseBlock12(nn.Sequential):
 
 
 class DenseBlock24(nn.Sequential):
-    """Layers each of which reads what all before it made (Huang et al., "Densely connected
-    convolutional networks", 2016, figure 1).
-    """
+    """Layers each of which reads what all before it made (Huang et al., 2016, figure 1)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,9 +52,7 @@ class DenseBlock24(nn.Sequential):
 
 
 class DenseBlock16(nn.Sequential):
-    """Layers each of which reads what all before it made (Huang et al., "Densely connected
-    convolutional networks", 2016, figure 1).
-    """
+    """Layers each of which reads what all before it made (Huang et al., 2016, figure 1)."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -31,9 +31,11 @@ class ConvNormAct(nn.Sequential):
 
 
 class InvertedResidual(nn.Module):
-    """Expands the channels, filters each by itself, and projects them to `width`, without a
-    rectifier (Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018,
-    figure 4).
+    """An inverted residual with a linear bottleneck (Sandler et al., "MobileNetV2", 2018, figure
+    4).
+
+    It expands the channels, filters each by itself, and projects them to `width`, without a
+    rectifier.
     """
 
     def __init__(self) -> None:
@@ -49,9 +51,11 @@ class InvertedResidual(nn.Module):
 
 
 class InvertedResidualExpansion6(nn.Module):
-    """Expands the channels, filters each by itself, and projects them to `width`, without a
-    rectifier (Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018,
-    figure 4).
+    """An inverted residual with a linear bottleneck (Sandler et al., "MobileNetV2", 2018, figure
+    4).
+
+    It expands the channels, filters each by itself, and projects them to `width`, without a
+    rectifier.
     """
 
     def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
@@ -74,9 +78,11 @@ class InvertedResidualExpansion6(nn.Module):
 
 
 class InvertedResidualAdd(nn.Module):
-    """Expands the channels, filters each by itself, and projects them to `width`, without a
-    rectifier (Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018,
-    figure 4).
+    """An inverted residual with a linear bottleneck (Sandler et al., "MobileNetV2", 2018, figure
+    4).
+
+    It expands the channels, filters each by itself, and projects them to `width`, without a
+    rectifier.
     """
 
     def __init__(self, width: int) -> None:
