@@ -22,7 +22,7 @@ TIMEOUT = 1800  # seconds
 # Runs in the other process: the net as it is evaluated, or the loss (or the outputs, weighed) in training, with
 # its gradients and the running statistics after it. It records, if asked to, what each module and every other call of torch gives.
 RUNNER = """
-import copy, importlib.util, json, sys
+import importlib.util, json, sys
 from pathlib import Path
 
 sys.modules["netc"] = None
@@ -32,13 +32,19 @@ from safetensors.torch import load_file
 from torch.overrides import TorchFunctionMode
 
 folder, job = Path(sys.argv[1]), json.loads(sys.argv[2])
-spec = importlib.util.spec_from_file_location("emitted", folder / "emitted.py")
-module = importlib.util.module_from_spec(spec)
-sys.modules["emitted"] = module
-spec.loader.exec_module(module)
-model = getattr(module, job["class"])()
-model.load_state_dict(load_file(folder / "weights.safetensors"), strict=True)
-model.eval()
+
+
+def made(name):
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    model = getattr(module, job["class"])()
+    model.load_state_dict(load_file(folder / "weights.safetensors"), strict=True)
+    return model
+
+
+model = made("emitted").eval()
 found = {}
 
 
@@ -103,10 +109,9 @@ for run in range(job["runs"]):
     targets = [torch.from_numpy(data[f"given/{name}"]) for name in job["targets"]]
     with torch.set_grad_enabled(job["train"]):
         if job["train"]:
-            twin = copy.deepcopy(model).double().train()
             train(model.train(), "single", data, inputs, targets)
             wide = ([x.double() if x.is_floating_point() else x for x in xs] for xs in (inputs, targets))
-            train(twin, "wide", data, *wide)
+            train(made("wide").double().train(), "wide", data, *wide)
         elif job["watch"]:
             try:
                 with Recorder():
@@ -156,6 +161,11 @@ def run_emitted(
     return [_read(emitted.folder / f"found{i}.npz") for i in range(len(given))]
 
 
+def widened(source: str) -> str:
+    """The module where what it makes float32 is made float64; its parameters are widened when it is run."""
+    return source.replace("torch.float32", "torch.float64").replace(".float()", ".double()")
+
+
 def train_emitted(
     emitted: Emitted,
     given: Mapping[str, Array],
@@ -169,6 +179,7 @@ def train_emitted(
     no loss.
     """
     (emitted.folder / "emitted.py").write_text(emitted.source, "utf-8")
+    (emitted.folder / "wide.py").write_text(widened(emitted.source), "utf-8")
     arrays = {f"given/{name}": array for name, array in given.items()}
     arrays |= {f"mask/{i}": array for i, array in enumerate(masks)}
     arrays |= {f"weight/{i}": array for i, array in enumerate(weights)}
