@@ -9,7 +9,7 @@ from typing import Any
 from netc.backends.torch_source.draft import Draft, Given, Module, draft, value_for
 from netc.backends.torch_source.starts import said
 from netc.dims import AnyDim, Dim, Prover, proving, substitute
-from netc.ir.module import Block, Call, Value, blocks
+from netc.ir.module import Block, Call, Param, Value, blocks
 from netc.ops.code import Code, Keyword
 
 
@@ -125,7 +125,7 @@ def _signature(block: Block, classes: Classes, givens: Sequence[Given], top: boo
             _masked(code, givens) if code is not None else None,
         ))  # fmt: skip
     raws = tuple((name, p.init.kind, p.type.dtype, len(p.type.shape)) for name, p in made.raws.items())
-    read = tuple((made.index[p], p.path) for p in block.params if p in made.index)
+    read = tuple((i, v.path) for v, i in made.index.items() if isinstance(v, Param))
     return (
         top, said(block), block.name, block.doc, tuple(block.parameters), tuple(v.hint for v in block.inputs),
         tuple(_modules(made.children, classes, givens)), raws, read, tuple(lines),
