@@ -8,9 +8,11 @@ from math import lcm
 from typing import Any
 
 from netc.diagnostics import Diagnostic, Refused, Source, Span, wording_names, wording_shapes
-from netc.dims import AnyDim, Learn, Prover, Unwieldy, proving, size
-from netc.ir.module import Block, Constraint, Net, Type, blocks
+from netc.diagnostics.wording_weights import unknown_at_run_time
+from netc.dims import AnyDim, Learn, Prover, Unwieldy, names, proving, size
+from netc.ir.module import Block, Call, Constraint, Net, Type, blocks
 from netc.ir.verify import verify_net
+from netc.ir.walk import needed
 from netc.ops.contract import OPS
 from netc.passes.cost import count_parameters
 from netc.passes.elaboration.apply import ELEMENTS
@@ -138,18 +140,29 @@ def _elaborate(
         name, block, tuple(frame.targets), tuple(frame.losses), tuple(frame.metrics), constraints, tuple(free)
     )
     verify_net(net)
+    _check_told(net)
     return net
+
+
+def _check_told(net: Net) -> None:
+    """Refuses outputs that need a size which only a target tells: they are computed without targets."""
+    told = {name for v in net.block.inputs for dim in v.type.shape for name in names(dim)}
+    for step in needed(net.block.body, net.block.outputs):
+        sizes = [dim for v in step.outputs for dim in v.type.shape]
+        sizes += step.sizes.values() if isinstance(step, Call) else ()
+        for name in sorted({n for dim in sizes for n in names(dim)} - told):
+            raise Refused(unknown_at_run_time(name, step.span))
 
 
 def _check_sizes(net: Block) -> None:
     """Refuses a size of the name of a block: both would be names in the emitted module."""
     every = list(blocks(net))
-    names = {b.name: b for b in every}
+    named = {b.name: b for b in every}
     for block in every:
         for name in block.sizes:
-            if name in names and block.span is not None:
+            if name in named and block.span is not None:
                 what = (
-                    f"the name of a {'net' if names[name] is net else 'block'}, and a size of `{block.name}`"
+                    f"the name of a {'net' if named[name] is net else 'block'}, and a size of `{block.name}`"
                 )
                 raise Refused(wording_names.redefined(block.span, name, None, what))
 
