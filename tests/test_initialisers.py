@@ -263,7 +263,8 @@ net A {
 
 
 def test_init_is_a_name_where_it_is_not_a_statement() -> None:
-    assert starts("init = x -> relu\n for init in [1, 2] { y = x }\n y = y + x") == {}
+    assert starts("init = x -> relu\n y = init if true else x\n for init in [1, 2] { y = y + x }") == {}
+    assert codes(net("init = 3\n y = x if init and true else x")) == ["E0302"], "no mistake of grammar"
 
 
 REFUSED = {

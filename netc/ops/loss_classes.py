@@ -47,11 +47,11 @@ def require_weights(weight: tuple[float, ...] | None, classes: AnyDim) -> None:
 
 
 def check_range(target: Array, classes: int, ignore_index: int | None = None) -> None:
-    """Raises ValueError where a target is no class."""
+    """Raises IndexError where a target is no class, as torch does."""
     kept = target if ignore_index is None else target[target != ignore_index]
     wrong = kept[(kept < 0) | (kept >= classes)]
     if wrong.size:
-        raise ValueError(f"target holds {wrong[0]}, but there are {classes} classes")
+        raise IndexError(f"target holds {wrong[0]}, but there are {classes} classes")
 
 
 def aligned(target: Array) -> Array:
