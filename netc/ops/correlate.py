@@ -7,6 +7,7 @@ Source: Dumoulin and Visin (2016), A guide to convolution arithmetic for deep le
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from typing import Any, TypeAlias
 
@@ -18,28 +19,43 @@ from netc.ops.window import Window, crop, each, pad
 Numbers: TypeAlias = "np.ndarray[Any, Any]"
 
 
+ELEMENTS = 2**18  # of the columns that are held at once: what a processor's cache takes
+
+
 def correlate(x: Numbers, w: Numbers, window: Window, groups: int) -> Numbers:
-    """y [N, M, *positions] for x [N, C, *sizes] and w [M, C / groups, *kernel], a matrix product a sample."""
+    """y [N, M, *positions] for x [N, C, *sizes] and w [M, C / groups, *kernel]: a matrix product of columns."""
     positions: tuple[Any, ...] = window.positions(x.shape[2:])
     weight = w.reshape(groups, w.shape[0] // groups, prod(w.shape[1:]))
-    y = np.empty((len(x), *weight.shape[:2], prod(positions)), np.result_type(x, w))
-    for out, one in zip(y, x, strict=True):
-        np.matmul(weight, window.columns(one).reshape(groups, weight.shape[2], -1), out=out)
-    return y.reshape(len(x), w.shape[0], *positions)
+    made = []
+    for part in _parts(len(x), groups * weight.shape[2], prod(positions)):
+        columns = window.columns(x[part]).reshape(groups, weight.shape[2], -1)
+        made.append((weight @ columns).reshape(w.shape[0], -1, *positions))
+    y: Numbers = np.concatenate(made, 1) if len(made) > 1 else made[0]
+    return y.swapaxes(0, 1)
 
 
 def spread(x: Numbers, w: Numbers, window: Window, groups: int, sizes: tuple[Any, ...]) -> Numbers:
     """`correlate`'s adjoint: a map [N, C, *sizes], zero where no window lies, for x [N, M, *positions]."""
-    channels, positions = w.shape[1] * groups, x.shape[2:]
+    channels, positions = w.shape[1] * groups, tuple(x.shape[2:])
     weight = w.reshape(groups, w.shape[0] // groups, prod(w.shape[1:])).transpose(0, 2, 1)
-    y = np.zeros((len(x), channels, *sizes), np.result_type(x, w))
-    for i, one in enumerate(x):
-        columns = weight @ one.reshape(groups, weight.shape[2], -1)
-        columns = columns.reshape(channels, *w.shape[2:], *positions)
+    y: Numbers = np.zeros((len(x), channels, *sizes), np.result_type(x, w))
+    for part in _parts(len(x), groups * weight.shape[1], prod(positions)):
+        maps = x[part].swapaxes(0, 1).reshape(groups, weight.shape[2], -1)
+        columns = (weight @ maps).reshape(channels, *w.shape[2:], -1, *positions)
         for offset in window.offsets():
-            view = window.view(y[i : i + 1], offset, positions)
-            view += columns[(slice(None), *offset)]
+            place: tuple[Any, ...] = (slice(None), *offset)
+            view = window.view(y[part], offset, positions)
+            view += columns[place].swapaxes(0, 1)
     return y
+
+
+def _parts(count: int, depth: int, positions: int) -> Iterator[slice]:
+    """So many samples at a time that their columns, `depth` high, stay small.
+
+    Two or three columns are quicker one by one: a product with a vector does not pack the weights.
+    """
+    step = 1 if positions == 1 and count <= 3 else max(1, ELEMENTS // (depth * positions))
+    return (slice(start, start + step) for start in range(0, count, step))
 
 
 def input_vjp(g: Array, w: Array, window: Window, groups: int, sizes: tuple[Any, ...]) -> Array:

@@ -91,11 +91,13 @@ class Window:
         return x[(slice(None), slice(None), *(slice(a, a + s * (n - 1) + 1, s) for a, n, s in spans))]
 
     def columns(self, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """All windows on the padded map `x` [C, ...], as [C, *kernel, *positions]; a view where numpy can."""
+        """All windows on the padded maps `x` [N, C, ...], as a view [C, *kernel, N, *positions]."""
         n = len(self.kernel)
-        windows = np.lib.stride_tricks.sliding_window_view(x, self.extent, tuple(range(1, n + 1)))
+        windows = np.lib.stride_tricks.sliding_window_view(x, self.extent, tuple(range(2, n + 2)))
         steps = tuple(slice(None, None, step) for step in (*self.stride, *self.dilation))
-        return windows[(slice(None), *steps)].transpose(0, *range(n + 1, 2 * n + 1), *range(1, n + 1))
+        return windows[(slice(None), slice(None), *steps)].transpose(
+            1, *range(n + 2, 2 * n + 2), 0, *range(2, n + 2)
+        )
 
     def spread(self, parts: Iterable[tuple[Sequence[int], Array]], sizes: Shape) -> Array:
         """The adjoint of `view`: adds up the parts, each at the elements that its offset views."""
