@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -386,3 +390,48 @@ def test_losses_of_one_net_agree_in_all_backends() -> None:
     net = written(spec)
     report = verify(net, to_torch(net), "A")
     assert report.passed, report.blames
+
+
+def test_counts_are_summed_over_the_test_images(tmp_path: Path) -> None:
+    spec = """net A {
+    input image: float32[N, 1, 8, 8]
+    target label: int64[N]
+    logits = image -> flatten -> Linear(10)
+    output logits
+    loss cross_entropy(logits, label)
+    metric accuracy(logits, label)
+    metric confusion: confusion_matrix(logits, label)
+}
+train {
+    epochs 1
+}
+"""
+    (tmp_path / "a.net").write_text(spec)
+    command = [
+        sys.executable,
+        "-m",
+        "netc",
+        "train",
+        "a.net",
+        "--data",
+        "digits",
+        "--device",
+        "cpu",
+        "--output",
+        "run",
+    ]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    (written_down,) = tmp_path.rglob("metrics.jsonl")
+    epoch = json.loads(written_down.read_text().splitlines()[-1])
+    counts = np.array(epoch["counts"]["confusion"])
+    assert counts.shape == (10, 10) and counts.sum() == 355, "every test image once"
+    assert counts.trace() / counts.sum() == pytest.approx(epoch["test_accuracy"], abs=1e-6)
+
+
+def test_a_metric_of_another_shape_is_refused() -> None:
+    spec = "net A {\n input x: float32[N, 3]\n output x\n loss mean(x)\n metric m: METRIC\n}\n"
+    assert codes(spec.replace("METRIC", "x[0]")) == ["E0411"]
+    assert codes(spec.replace("METRIC", "argmax(x, axis=1)")) == ["E0411"], (
+        "as many numbers as there are examples"
+    )
+    assert codes(spec.replace("METRIC", "sum(x > 0, axis=0)")) == []

@@ -210,7 +210,9 @@ def loss_not_scalar(span: Span, role: str, shape: str) -> Diagnostic:
         "E0411",
         f"a {role} is a single number, but this has shape {shape}",
         span,
-        help="reduce it: `mean(...)`",
+        help="reduce it: `mean(...)`"
+        if role == "loss"
+        else "reduce it: `mean(...)`; only counts may have a shape, int64 and known",
     )
 
 
