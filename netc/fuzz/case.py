@@ -29,6 +29,7 @@ from netc.passes.locate import Located, locate
 Array: TypeAlias = npt.NDArray[Any]
 OPSETS = (20, 17, 23)
 FILE = "fuzz.net"
+CASTS = (".float()", "torch.float32")  # what rounds in an emitted source, whatever its weights are
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,16 @@ class Case:
     @property
     def _metrics(self) -> tuple[tuple[str, Value], ...]:
         return self.net.metrics if self.net.losses else ()
+
+    @cached_property
+    def rounds(self) -> bool:
+        """Whether some op makes float32 of another dtype, so that float64 is not kept where the net is widened."""
+        single = "float32"
+        return any(text in self.source for text in CASTS) or any(
+            any(v.type.dtype == single for v in node.outputs)
+            and all(v.type.dtype != single for v in node.operands)
+            for node in self.located.flat.nodes
+        )
 
     @cached_property
     def slopes(self) -> Slopes | None:

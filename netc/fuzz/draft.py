@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from netc.dims import AnyDim, size, substitute
+from netc.dims import AnyDim, Prover, proving, size, substitute
 from netc.fuzz.draws import WHOLE, Rule, draw
 from netc.fuzz.fit import Fit, applied, fits, good_samples, shape_of
 from netc.fuzz.held import BATCH, Array, Held, computed, parameters, soundness, within
 from netc.fuzz.spell import INDEX, SIGN, Unspellable, arguments, is_spellable, layer, literal, spelled
 from netc.ir.module import Type
-from netc.ops.contract import FLOATS, Draw, Op, Sample
+from netc.ops.contract import FLOATS, Op, Sample
 from netc.passes.initial import numbers
 
 N = size("N")
@@ -92,7 +92,7 @@ class Draft:
 
     def _operands(self, fit: Fit, place: int, start: Held | None) -> list[Held] | None:
         chosen: list[Held | None] = [None] * len(fit.operands)
-        chosen[place] = start or self._input(fit.operands[place], fit.draws[place])
+        chosen[place] = start or self._input(fit, place)
         for i in range(len(fit.operands)):
             if i != place:
                 chosen[i] = self._operand(fit, i)
@@ -101,14 +101,15 @@ class Draft:
     def _operand(self, fit: Fit, place: int) -> Held | None:
         """A value for another operand: a number, one at hand, or a new input."""
         type_, drawn, kind = fit.operands[place], fit.draws[place], type(fit.op)
-        complete = len(fit.operands) == len(kind.operands)
+        alike = sum(t.dtype == type_.dtype for t in fit.operands) > 1
+        complete = alike and len(fit.operands) == len(kind.operands)
         if not type_.shape and type_.dtype in FLOATS and complete and self.rng.random() < 0.5:
             number = self.rng.choice(NUMBERS)
             return Held(literal(number), type_, np.asarray(number))
-        alike = [h for h in self.held if h.sound and h.type == type_ and within(kind, place, drawn, h.array)]
-        if alike and (not self.fresh or self.rng.random() < 0.7):
-            return self.rng.choice(alike)
-        return self._input(type_, drawn) if self.fresh else None
+        found = [h for h in self.held if h.sound and h.type == type_ and within(kind, place, drawn, h.array)]
+        if found and (not self.fresh or self.rng.random() < 0.7):
+            return self.rng.choice(found)
+        return self._input(fit, place) if self.fresh else None
 
     def _made(self, fit: Fit, operands: Sequence[Held]) -> list[Held] | None:
         params = parameters(fit)
@@ -161,12 +162,13 @@ class Draft:
         double = draw.dtype in FLOATS and self.rng.random() < 0.03
         return Type("float64" if double else draw.dtype, tuple(shape))
 
-    def _input(self, type_: Type, drawn: Draw) -> Held | None:
+    def _input(self, fit: Fit, place: int) -> Held | None:
         """A new input; None where a spec cannot write its sizes."""
+        type_ = fit.operands[place]
         if not all(map(is_spellable, type_.shape)):
             return None
         name = self.name("x")
-        rule = self._rule(type_, drawn)
+        rule = self._rule(fit, place)
         if rule is not None:
             self.rules[name] = rule
         shape = numbers(tuple(substitute(n, {"N": BATCH}) for n in type_.shape))
@@ -176,10 +178,15 @@ class Draft:
         self.held.append(held)
         return held
 
-    def _rule(self, type_: Type, drawn: Draw) -> Rule | None:
+    def _rule(self, fit: Fit, place: int) -> Rule | None:
+        type_, drawn = fit.operands[place], fit.draws[place]
         if type_.dtype == "bool":
             return None
         if type_.dtype not in FLOATS:
+            with proving(Prover()):
+                limit = fit.op.below(*(t.shape for t in fit.operands))[place]
+            if limit is not None:
+                return Rule(0, min(8, (limit if isinstance(limit, int) else BATCH) - 1))
             return Rule(0, max(0, int(drawn.high) - 1)) if drawn.kind == "integers" else Rule(0, 2)
         if drawn.kind == "uniform":
             low, high = sorted((round(drawn.low, 3), round(drawn.high, 3)))

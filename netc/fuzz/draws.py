@@ -19,7 +19,7 @@ from netc.passes.initial import numbers
 Array: TypeAlias = npt.NDArray[Any]
 BATCHES = (2, 3)
 HEAD = "Draws:"
-NUMBER = r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)"
+NUMBER = r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
 RULE = re.compile(rf"(\w+) (?:in {NUMBER}\.\.{NUMBER}|(whole))")
 
 

@@ -53,6 +53,7 @@ def computed(fit: Fit, arrays: Sequence[Array], params: Sequence[Array]) -> list
     op = with_sizes(fit.op, {"N": BATCH})
     try:
         with np.errstate(all="ignore"), proving(Prover()):
+            require_sound(op, arrays)
             made = op.forward(*arrays, *params)
     except UNSOUND:
         return None
@@ -75,6 +76,16 @@ def soundness(array: Array) -> bool | None:
     if most > 1e6 or 0 < most < 1e-6:
         return None
     return bool(finite.all() and most <= HUGE)
+
+
+def require_sound(op: Op, operands: Sequence[Array]) -> None:
+    """Raises IndexError where an op is handed what it is not defined for: numpy may go on where torch raises."""
+    limits = op.below(*(x.shape for x in operands))
+    for slot, (x, limit) in enumerate(zip(operands, limits, strict=True)):
+        if x.dtype.kind == "f" and shares(type(op), slot) and not ((x >= 0) & (x <= 1)).all():
+            raise IndexError(f"operand {slot} of {op.name} is not within 0 to 1")
+        if limit is not None and x.dtype.kind in "iu" and not ((x >= 0) & (x < limit)).all():
+            raise IndexError(f"operand {slot} of {op.name} is not within 0 to {limit}")
 
 
 def within(op_class: type[Op], slot: int, drawn: Draw, array: Array) -> bool:

@@ -23,8 +23,8 @@ SETTLED = 1e-3  # a value that rounding moves by more says nothing
 LEAST = 1e-6  # of float32
 SHARP = 2.0**-29  # of float64's rounding, in float32's
 LEAST64 = 1e-9
-CAST = (".float()", "torch.float32")  # in a source that rounds to float32 in float64, too
 SLOPE = 1e-5
+NARROW = 2  # the widest step of differences is the third of those that gradient checks try
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,15 @@ def _summed(case: Case, trial: int) -> Iterator[tuple[str, Array, float, str]]:
 def _torch(case: Case, answer: Mapping[str, Any], oracle: str) -> Iterator[Finding]:
     runs = answer.get(oracle)
     if isinstance(runs, str):
+        if oracle == "torch64" and case.rounds and not isinstance(answer["torch"], str):
+            return  # float32 meets float64 there
         yield Finding(oracle, "the program", runs)
         return
     for trial, found in enumerate(runs or ()):
         for key, value, spread, dtype in _summed(case, trial):
             sharp = oracle == "torch64"
-            rounds = any(text in case.source for text in CAST)
-            allowed = LEAST64 + 64 * spread * SHARP if sharp and not rounds else 10 * LEAST + 64 * spread
+            rounds = not sharp or case.rounds
+            allowed = 10 * LEAST + 64 * spread if rounds else LEAST64 + 64 * spread * SHARP
             where = f"{key} at batch {trial}"
             yield from _compared(
                 oracle, where, value, found.get(key), spread, allowed, "" if sharp else dtype
@@ -152,11 +154,12 @@ def _gradient(case: Case, answer: Mapping[str, Any]) -> Iterator[Finding]:
     for value, gradient in zip(slopes.wrt, gradients, strict=True):
         name = spelled(value)
         if isinstance(torch, str):
+            if case.rounds:
+                return
             yield Finding("gradient", "the program", torch)
             return
         if torch:
-            rounds = any(text in case.source for text in CAST)
-            allowed = 10 * LEAST + 64 * case.truths[0].spread if rounds else 100 * LEAST64
+            allowed = 10 * LEAST + 64 * case.truths[0].spread if case.rounds else 100 * LEAST64
             yield from _alike(f"gradient by {name}", gradient, torch[name], scale, allowed)
     yield from _slope(case, dict(given), gradients)
 
@@ -181,8 +184,9 @@ def _slope(case: Case, given: dict[str, Array], gradients: tuple[Array, ...]) ->
     point = Point(fixed, given, case.weights)
     moved = next(v for v in (*fixed.flat.inputs, *fixed.flat.params.values()) if spelled(v) == spelled(value))
     direction = rng.standard_normal(gradient.shape)
-    slope, _ = difference_slope(point, moved, direction, point.after(moved))
-    if slope.value is None:
+    with np.errstate(all="ignore"):
+        slope, _ = difference_slope(point, moved, direction, point.after(moved), NARROW)
+    if slope.value is None or not np.isfinite(slope.value) or slope.spread > SETTLED * abs(slope.value):
         return
     wanted = float((gradient * direction).sum())
     scale = max(abs(wanted), abs(slope.value), float(np.abs(gradient).max(initial=0.0)), 1e-6)
