@@ -383,7 +383,7 @@ def test_losses_of_one_net_agree_in_all_backends() -> None:
     metric top_k_accuracy(u, label, k=2)
     metric confusion_matrix(u, label)
     metric iou(confusion_matrix(u, label))
-    metric f1(confusion_matrix(u, label))
+    metric f1_score(confusion_matrix(u, label))
     metric mae(w, masks)
 }
 """

@@ -112,7 +112,7 @@ class MacroF1(OfCounts):
     Source: van Rijsbergen, Information Retrieval (1979), chapter 7; https://scikit-learn.org/stable/modules/generated/sklearn.metrics.f1_score.html
     """
 
-    aliases = ("f1",)
+    aliases = ("f1_score",)
     kept, hits = 0, 2
 
     def torch(self, counts: Operand) -> Code:
