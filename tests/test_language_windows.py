@@ -24,9 +24,9 @@ SPECS = {
     "map": (
         "[N, 3, H, W]",
         """
-    a, places = x -> max_pool2d([3, 2], stride=2, padding=1, return_indices=true)
+    a, places = x -> max_pool2d([2, 3], padding=1, return_indices=true)
     b = a -> LPPool2d(4, 2, ceil_mode=true) -> AvgPool2d(2, padding=1, ceil_mode=true)
-    c = (a, places) -> max_unpool2d(3, stride=2, padding=1, output_size=[H, W])
+    c = (a, places) -> max_unpool2d([2, 3], padding=1, output_size=[H, W])
     y = global_max_pool(b) + global_avg_pool(c)
 """,
     ),

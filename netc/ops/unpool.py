@@ -35,6 +35,9 @@ class MaxUnpooling(WindowOp):
         window = self.window()
         require_least(1, kernel_size=window.kernel, stride=window.stride)
         require_least(0, padding=window.begin)
+        for s, k in zip(window.stride, window.kernel, strict=True):
+            overlap = "windows that overlap find an element twice, and which of them is put back is not told"
+            require(s >= k, "stride", f"stride must be at least the kernel, {k}, not {s}: {overlap}")
         usual = tuple(
             n - b - e for n, b, e in zip(window.reached(x[2:]), window.begin, window.end, strict=True)
         )
@@ -98,7 +101,7 @@ class MaxUnpool1d(MaxUnpooling):
     """y[indices[p]] = x[p], and 0 elsewhere.
 
     indices are those of max_pool1d with return_indices, on the axis of y. Positions are distinct within a
-    channel, as they are where windows do not overlap; PyTorch refuses those outside y when it runs.
+    channel, so windows must not overlap; PyTorch refuses positions outside y when it runs.
     Shape: x [N, C, L] and indices of the same -> y [N, C, (L - 1) stride - 2 padding + kernel_size], or
     output_size, which tells apart the sizes that pooling makes L of. The stride is kernel_size unless given.
     Gradient: dx[p] = g[indices[p]].
@@ -115,13 +118,13 @@ class MaxUnpool1d(MaxUnpooling):
         sample((1, 2, 3), places((0, 3, 4), (1, 2, 5)), kernel_size=2, flops=0),
         sample((1, 2, 2), places((0, 3), (2, 4)), kernel_size=2, output_size=5),
         sample((1, 2, 2), places((0, 2), (2, 1)), kernel_size=2, output_size=3),
-        sample((1, 1, 3), places((0, 5, 3)), kernel_size=3, stride=2, padding=0),
-        sample((1, 1, 3), places((0, 4, 2)), kernel_size=3, stride=2, padding=1),
+        sample((1, 1, 3), places((0, 5, 10)), kernel_size=3, stride=4),
+        sample((1, 1, 3), places((0, 4, 2)), kernel_size=3, padding=1),
         sample((1, 3, 1), places((0,), (1,), (2,)), kernel_size=3),
         sample((1, 1, 1), places((0,)), kernel_size=1),
         sample((1, 1, 2), places((3, 0)), kernel_size=1, stride=4),
-        sample((1, 2, 3), places((0, 1, 2), (2, 0, 1)), kernel_size=3, stride=1, padding=1),
-        sample((1, 1, 2), places((6, 1)), kernel_size=4, stride=3, output_size=9),
+        sample((1, 2, 3), places((0, 1, 2), (2, 0, 1)), kernel_size=2, padding=1),
+        sample((1, 1, 2), places((6, 1)), kernel_size=4, stride=5, output_size=12),
         sample(
             (2, 3), given((0, 3, 4), (1, 2, 5), dtype="int64"), kernel_size=2, rejects="x", without=("torch",)
         ),
@@ -135,6 +138,9 @@ class MaxUnpool1d(MaxUnpooling):
         sample((1, 1, 2), places((0, 1)), kernel_size=2, stride=0, rejects="stride", without=("torch",)),
         sample((1, 1, 2), places((0, 1)), kernel_size=2, padding=-1, rejects="padding", without=("torch",)),
         sample((1, 1, 2), places((0, 1)), kernel_size=2, padding=2, rejects="padding", without=("torch",)),
+        sample(
+            (1, 1, 2), places((0, 1)), kernel_size=3, stride=2, rejects="stride", without=("torch",)
+        ),  # torch guesses
         sample((1, 1, 2), places((0, 1)), kernel_size=2, output_size=6, rejects="output_size"),
         sample((1, 1, 2), places((0, 1)), kernel_size=2, output_size=2, rejects="output_size"),
     )
@@ -144,8 +150,8 @@ class MaxUnpool1d(MaxUnpooling):
 class MaxUnpool2d(MaxUnpooling):
     """y at indices[p, q], counted row by row, = x[p, q], and 0 elsewhere.
 
-    indices are those of max_pool2d with return_indices. Positions are distinct within a channel, as they are
-    where windows do not overlap; PyTorch refuses those outside y when it runs.
+    indices are those of max_pool2d with return_indices. Positions are distinct within a channel, so
+    windows must not overlap; PyTorch refuses positions outside y when it runs.
     Shape: x [N, C, H, W] and indices of the same -> y [N, C, (H - 1) stride - 2 padding + kernel_size, and so
     W], or output_size, which tells apart the sizes that pooling makes H and W of. The stride is kernel_size
     unless given.
@@ -165,13 +171,13 @@ class MaxUnpool2d(MaxUnpooling):
         ),
         sample((1, 2, 1, 2), places(((5, 2),), ((0, 7),)), kernel_size=2),
         sample((1, 1, 2, 2), places(((0, 4), (10, 14))), kernel_size=2, output_size=(3, 5)),
-        sample((1, 1, 2, 2), places(((0, 4), (20, 24))), kernel_size=3, stride=2),
-        sample((1, 1, 2, 2), places(((0, 2), (6, 8))), kernel_size=3, stride=2, padding=1),
+        sample((1, 1, 2, 2), places(((0, 4), (20, 24))), kernel_size=3, stride=(3, 4)),
+        sample((1, 1, 2, 2), places(((0, 2), (6, 8))), kernel_size=3, padding=1),
         sample((1, 3, 1, 1), places(((1,),), ((0,),), ((3,),)), kernel_size=2),
         sample((1, 1, 1, 1), places(((0,),)), kernel_size=1),
         sample((1, 1, 2, 1), places(((0,), (6,))), kernel_size=1, stride=(3, 2), output_size=(4, 2)),
-        sample((1, 1, 1, 3), places(((1, 0, 2),)), kernel_size=(1, 3), stride=1, padding=(0, 1)),
-        sample((1, 1, 2, 2), places(((11, 1), (2, 5))), kernel_size=(1, 3), stride=(2, 1), padding=0),
+        sample((1, 1, 1, 3), places(((1, 0, 2),)), kernel_size=(1, 3), padding=(0, 1)),
+        sample((1, 1, 2, 2), places(((11, 1), (2, 5))), kernel_size=(1, 3), stride=(2, 3)),
         sample(
             (1, 1, 2), places((0, 3)), kernel_size=2, rejects="x", without=("torch",)
         ),  # torch has no N there
@@ -211,6 +217,9 @@ class MaxUnpool2d(MaxUnpooling):
             rejects="padding",
             without=("torch",),
         ),
+        sample(
+            (1, 1, 1, 2), places(((0, 1),)), kernel_size=3, stride=2, rejects="stride", without=("torch",)
+        ),
         sample((1, 1, 1, 2), places(((0, 1),)), kernel_size=2, output_size=(2, 6), rejects="output_size"),
         sample((1, 1, 1, 2), places(((0, 1),)), kernel_size=2, output_size=(0, 4), rejects="output_size"),
     )
@@ -220,8 +229,8 @@ class MaxUnpool2d(MaxUnpooling):
 class MaxUnpool3d(MaxUnpooling):
     """y at indices[p, q, r], counted row by row, = x[p, q, r], and 0 elsewhere.
 
-    indices are those of max_pool3d with return_indices. Positions are distinct within a channel, as they are
-    where windows do not overlap; PyTorch refuses those outside y when it runs.
+    indices are those of max_pool3d with return_indices. Positions are distinct within a channel, so
+    windows must not overlap; PyTorch refuses positions outside y when it runs.
     Shape: x [N, C, D, H, W] and indices of the same -> y [N, C, (D - 1) stride - 2 padding + kernel_size, and
     so H, W], or output_size, which tells apart the sizes that pooling makes D, H and W of. The stride is
     kernel_size unless given.
@@ -239,13 +248,13 @@ class MaxUnpool3d(MaxUnpooling):
         sample((1, 1, 1, 2, 1), places((((0,), (7,)),)), kernel_size=2, flops=0),
         sample((1, 2, 1, 1, 2), places((((9, 2),),), (((0, 15),),)), kernel_size=2),
         sample((1, 1, 1, 2, 2), places((((0, 4), (10, 29)),)), kernel_size=2, output_size=(2, 3, 5)),
-        sample((1, 1, 2, 1, 2), places((((0, 4),), ((44, 71),))), kernel_size=3, stride=2),
-        sample((1, 1, 2, 1, 2), places((((0, 2),), ((8, 5),))), kernel_size=3, stride=2, padding=1),
+        sample((1, 1, 2, 1, 2), places((((0, 4),), ((44, 71),))), kernel_size=3),
+        sample((1, 1, 2, 1, 2), places((((0, 2),), ((8, 5),))), kernel_size=3, padding=1),
         sample((1, 3, 1, 1, 1), places((((1,),),), (((0,),),), (((7,),),)), kernel_size=2),
         sample((1, 1, 1, 1, 1), places((((0,),),)), kernel_size=1),
         sample((1, 1, 2, 1, 1), places((((0,),), ((3,),))), kernel_size=1, stride=(3, 1, 2)),
-        sample((1, 1, 1, 1, 3), places((((1, 0, 2),),)), kernel_size=(1, 1, 3), stride=1, padding=(0, 0, 1)),
-        sample((1, 1, 1, 2, 2), places((((11, 1), (2, 5)),)), kernel_size=(2, 1, 3), stride=(1, 2, 1)),
+        sample((1, 1, 1, 1, 3), places((((1, 0, 2),),)), kernel_size=(1, 1, 3), padding=(0, 0, 1)),
+        sample((1, 1, 1, 2, 2), places((((11, 1), (2, 5)),)), kernel_size=(2, 1, 3), stride=(2, 2, 3)),
         sample((1, 1, 1, 2), places(((0, 3),)), kernel_size=2, rejects="x", without=("torch",)),
         sample((1, 1, 1, 1, 2), places((((0,), (3,)),)), kernel_size=2, rejects="indices"),
         sample((1, 1, 1, 1, 2), places(((0, 3),)), kernel_size=2, rejects="indices"),
@@ -274,6 +283,14 @@ class MaxUnpool3d(MaxUnpooling):
             kernel_size=2,
             padding=1,
             rejects="padding",
+            without=("torch",),
+        ),
+        sample(
+            (1, 1, 1, 1, 2),
+            places((((0, 1),),)),
+            kernel_size=3,
+            stride=2,
+            rejects="stride",
             without=("torch",),
         ),
         sample(
