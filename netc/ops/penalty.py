@@ -42,7 +42,7 @@ class Penalty(Op):
     def shape(self, *weights: Shape) -> Shape:
         return ()
 
-    def dtype(self, *weights: str) -> str:
+    def dtype(self, *weights: str) -> str | tuple[str, ...]:
         require(len(weights) > 0, "weights", f"{self.name} takes at least one tensor")
         return super().dtype(*weights)
 
