@@ -107,9 +107,11 @@ def _examiner() -> Examiner:
     return Examiner().__enter__()
 
 
-def chunk(seed: int, indices: Sequence[int], pairs: Sequence[Pair] = ()) -> Tally:
+def chunk(
+    seed: int, indices: Sequence[int], pairs: Sequence[Pair] = (), examiner: Examiner | None = None
+) -> Tally:
     """What is found in the programs of these numbers, each of one of the `pairs` where there are some."""
-    tally, examiner = Tally(), _examiner()
+    tally, examiner = Tally(), examiner or _examiner()
     asked_for: Sequence[Pair | None] = pairs or [None] * len(indices)
     made = {i: task_of(seed, i, pair) for i, pair in zip(indices, asked_for, strict=True)}
     tasks = {index: task for index, task in made.items() if isinstance(task, Task)}
