@@ -112,8 +112,8 @@ def affordable(subject: Subject, count: int) -> int:
 
 def _macs(node: Node) -> int:
     """Multiply-adds, and one for each element made."""
-    y = numbers(node.outputs[0].type.shape)
-    return int(node.op.macs(y, *(v.type.shape for v in node.operands))) + prod(y)
+    made = sum(prod(numbers(v.type.shape)) for v in node.outputs)
+    return int(node.op.macs(node.made, *(v.type.shape for v in node.operands))) + made
 
 
 def gradients_of(subject: Subject, wrt: Sequence[Value]) -> tuple[Array, ...]:

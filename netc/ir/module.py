@@ -72,6 +72,12 @@ class Node:
         """All that the op computes with, in its order."""
         return (*self.inputs, *self.params, *self.given)
 
+    @property
+    def made(self) -> Shape | list[Shape]:
+        """The shapes of the outputs, as the op's rule gives them."""
+        shapes = [v.type.shape for v in self.outputs]
+        return shapes if len(shapes) > 1 or self.op.cuts else shapes[0]
+
 
 @dataclass(frozen=True, eq=False)
 class Call:

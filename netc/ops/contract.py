@@ -259,11 +259,11 @@ class Op:
         """
         raise NotImplementedError
 
-    def flops(self, y: Shape, *operands: Any) -> Any:
+    def flops(self, y: Any, *operands: Any) -> Any:
         """Floating-point operations; a multiply-add counts as two."""
         raise NotImplementedError
 
-    def macs(self, y: Shape, *operands: Any) -> Any:
+    def macs(self, y: Any, *operands: Any) -> Any:
         """Multiply-adds of convolutions and matrix products, as papers count them."""
         return 0
 

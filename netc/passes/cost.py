@@ -55,9 +55,9 @@ def _row(node: Node, counted: set[Path]) -> Row:
     fresh = [p for p in node.params if p.path not in counted and p.trainable]
     counted.update(p.path for p in fresh)
     shapes = [v.type.shape for v in (*node.inputs, *node.params)]
-    y = node.outputs[0].type.shape
+    macs, flops = (count(node.made, *shapes) for count in (node.op.macs, node.op.flops))
     params = count_parameters(fresh, (), {})
-    return Row(node.path or (), node.op.name, y, params, node.op.macs(y, *shapes), node.op.flops(y, *shapes))
+    return Row(node.path or (), node.op.name, node.outputs[0].type.shape, params, macs, flops)
 
 
 def count_parameters(
