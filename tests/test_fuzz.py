@@ -14,10 +14,9 @@ import pytest
 
 import netc.ops  # noqa: F401
 from netc.fuzz import case as case_module
-from netc.fuzz import examine as examine_module
 from netc.fuzz.bench import Bench
 from netc.fuzz.campaign import Tally, campaign, chunk, started, task_of
-from netc.fuzz.case import OPSETS, Case, case_of
+from netc.fuzz.case import OPSETS, Case, case_of, read, written
 from netc.fuzz.draws import Rule, describe, rules
 from netc.fuzz.examine import Examiner, Outcome, Task, prepared
 from netc.fuzz.judge import Finding, judged, signature
@@ -64,7 +63,8 @@ def test_a_slice_of_programs(examiner: Examiner) -> None:
 def test_what_was_found_stays_mended(path: Path, examiner: Examiner) -> None:
     text = path.read_text("utf-8")
     assert text.startswith("# "), "what was wrong stands in the first line"
-    for outcome in examiner.examine([Task(text.partition("\n")[2], opset) for opset in OPSETS]):
+    program = written(read(text))
+    for outcome in examiner.examine([Task(program, opset) for opset in OPSETS]):
         assert not outcome.aside and not outcome.findings
 
 
@@ -175,7 +175,7 @@ def test_a_second_compilation_of_other_bytes_is_found(examiner, monkeypatch) -> 
 
 
 def test_a_text_that_is_not_written_again_is_found(examiner, monkeypatch) -> None:
-    monkeypatch.setattr(examine_module, "write", lambda tree: "")
+    monkeypatch.setattr(case_module, "write", lambda tree: "")
     assert found(examiner, PROGRAM) == {"written"}
 
 

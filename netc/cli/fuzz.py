@@ -162,13 +162,14 @@ def _written(out: Path, failure: Failure, text: str) -> str:
 
 def _examined(files: tuple[Path, ...]) -> int:
     """Compares the programs in files; the exit status."""
-    from netc.fuzz.case import OPSETS
+    from netc.fuzz.case import OPSETS, read, written
     from netc.fuzz.examine import Examiner, Task
 
     failed = 0
     with Examiner() as examiner:
         for path in files:
-            tasks = [Task(path.read_text("utf-8"), opset, True) for opset in OPSETS]
+            text = written(read(path.read_text("utf-8")))
+            tasks = [Task(text, opset, True) for opset in OPSETS]
             for task, outcome in zip(tasks, examiner.examine(tasks), strict=True):
                 failed += bool(outcome.findings)
                 click.echo(f"{path} at opset {task.opset}: {_said(outcome)}")

@@ -16,15 +16,17 @@ from netc.autodiff.trial import random_weights
 from netc.backends.onnx_proto import tensor_head
 from netc.backends.to_onnx import OnnxModel, to_onnx
 from netc.backends.to_torch import to_torch
-from netc.diagnostics import Refused
+from netc.diagnostics import Refused, Span
 from netc.fuzz.draws import Drawn, inputs_of
 from netc.fuzz.truth import Truth, truth
 from netc.ir.module import Net, Value
 from netc.ops.contract import FLOATS
 from netc.passes.elaborate import elaborate
 from netc.passes.initial import numbers, state
-from netc.passes.load import load
+from netc.passes.load import Program, load
 from netc.passes.locate import Located, locate
+from netc.syntax import tree
+from netc.syntax.write import write
 
 Array: TypeAlias = npt.NDArray[Any]
 OPSETS = (20, 17, 23)
@@ -46,7 +48,7 @@ class Slopes:
 class Case:
     """A program, compiled. model: None where the target refuses it, with the reason in `refused`."""
 
-    text: str
+    program: Program
     net: Net
     source: str
     opset: int
@@ -54,6 +56,10 @@ class Case:
     weights: Mapping[str, Array]
     model: OnnxModel | None
     refused: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.program.source.text
 
     @cached_property
     def drawn(self) -> tuple[Drawn, ...]:
@@ -163,15 +169,29 @@ def serialised(model: OnnxModel, weights: Mapping[str, Array]) -> bytes:
     return made
 
 
-def elaborated(text: str) -> Net:
+def read(text: str) -> Program:
+    """A program by its text."""
+    return load(FILE, lambda _: text.encode())
+
+
+def elaborated(program: Program) -> Net:
     """The one net of a program."""
-    program = load(FILE, lambda _: text.encode())
     return elaborate(program, next(iter(program.nets)))
+
+
+def written(program: Program) -> str:
+    """The text that is written from the trees of a program."""
+    made = [d.tree for d in program.scope.values() if d.tree.span.source is program.source]
+    items = tuple(sorted(made, key=lambda item: int(item.span.start)))
+    version = 1 if program.source.text.startswith("netc 1") else None
+    whole = Span(program.source, 0, len(program.source.text))
+    return write(tree.File(whole, version, program.doc, items))
 
 
 def case_of(text: str, opset: int = OPSETS[0]) -> Case:
     """The program compiled. Raises Refused where netc refuses it."""
-    net = elaborated(text)
+    program = read(text)
+    net = elaborated(program)
     metrics = tuple(v for _, v in net.metrics) if net.losses else ()
     located = locate(net, (*net.block.outputs, *net.losses, *metrics))
     source, weights = to_torch(net), random_weights(state(net))
@@ -179,4 +199,4 @@ def case_of(text: str, opset: int = OPSETS[0]) -> Case:
         model, refused = to_onnx(net, opset), ""
     except Refused as error:
         model, refused = None, error.diagnostics[0].message
-    return Case(text, net, source, opset, located, weights, model, refused)
+    return Case(program, net, source, opset, located, weights, model, refused)

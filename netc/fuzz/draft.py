@@ -12,7 +12,7 @@ import numpy as np
 
 from netc.dims import AnyDim, Prover, proving, size, substitute
 from netc.fuzz.draws import WHOLE, Rule, draw
-from netc.fuzz.fit import Fit, applied, fits, good_samples, shape_of
+from netc.fuzz.fit import Fit, applied, distinct, fits, good_samples, shape_of
 from netc.fuzz.held import BATCH, Array, Held, computed, parameters, soundness, within
 from netc.fuzz.spell import INDEX, SIGN, Unspellable, arguments, is_spellable, layer, literal, spelled
 from netc.ir.module import Type
@@ -186,7 +186,8 @@ class Draft:
             with proving(Prover()):
                 limit = fit.op.below(*(t.shape for t in fit.operands))[place]
             if limit is not None:
-                return Rule(0, min(8, (limit if isinstance(limit, int) else BATCH) - 1))
+                last, apart = (limit if isinstance(limit, int) else BATCH) - 1, distinct(type(fit.op), place)
+                return Rule(0, last if apart else min(8, last), apart=apart)
             return Rule(0, max(0, int(drawn.high) - 1)) if drawn.kind == "integers" else Rule(0, 2)
         if drawn.kind == "uniform":
             low, high = sorted((round(drawn.low, 3), round(drawn.high, 3)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, TypeAlias
 from zlib import crc32
 
@@ -20,7 +21,7 @@ Array: TypeAlias = npt.NDArray[Any]
 BATCHES = (2, 3)
 HEAD = "Draws:"
 NUMBER = r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
-RULE = re.compile(rf"(\w+) (?:in {NUMBER}\.\.{NUMBER}|(whole))")
+RULE = re.compile(rf"(\w+) (?:in {NUMBER}\.\.{NUMBER}( apart)?|(whole))")
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,20 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Rule:
-    """How an input is drawn: whole numbers from `low` to `high`, or floats between them."""
+    """How an input is drawn: whole numbers from `low` to `high`, or floats between them.
+
+    apart: none stands twice in a map, which is what the axes after the first two hold.
+    """
 
     low: float
     high: float
     whole: bool = False
+    apart: bool = False
 
     def spelled(self, name: str) -> str:
         if self.whole and (self.low, self.high) == (-2, 2):
             return f"{name} whole"
-        return f"{name} in {self.low:g}..{self.high:g}"
+        return f"{name} in {self.low:g}..{self.high:g}{' apart' * self.apart}"
 
 
 WHOLE = Rule(-2, 2, True)
@@ -51,7 +56,11 @@ WHOLE = Rule(-2, 2, True)
 def rules(doc: str | None) -> dict[str, Rule]:
     """What a docstring says of inputs, by name."""
     text = (doc or "").partition(HEAD)[2]
-    return {m[1]: WHOLE if m[4] else Rule(float(m[2]), float(m[3])) for m in RULE.finditer(text)}
+    return {m[1]: _rule(m) for m in RULE.finditer(text)}
+
+
+def _rule(found: re.Match[str]) -> Rule:
+    return WHOLE if found[5] else Rule(float(found[2]), float(found[3]), apart=bool(found[4]))
 
 
 def describe(given: Mapping[str, Rule]) -> str:
@@ -66,6 +75,11 @@ def draw(name: str, dtype: str, shape: Sequence[int], rule: Rule | None, batch: 
         return np.asarray(rng.random(shape) < 0.5)
     if dtype.startswith("int"):
         low, high = (int(rule.low), int(rule.high)) if rule else (0, 1)
+        if rule and rule.apart and prod(shape[2:]) <= high + 1 - low:
+            maps = [
+                rng.permutation(np.arange(low, high + 1))[: prod(shape[2:])] for _ in range(prod(shape[:2]))
+            ]
+            return np.asarray(maps, dtype).reshape(shape)
         return np.asarray(rng.integers(low, high + 1, shape), dtype)
     if rule is None:
         drawn = rng.standard_normal(shape)

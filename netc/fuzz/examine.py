@@ -11,17 +11,15 @@ from types import TracebackType
 
 import numpy as np
 
-from netc.diagnostics import Refused, Source
+from netc.diagnostics import Refused
 from netc.fuzz.bench import RECOMPILER, Bench
-from netc.fuzz.case import FILE, OPSETS, Case, case_of
+from netc.fuzz.case import OPSETS, Case, case_of, written
 from netc.fuzz.generate import Pair
 from netc.fuzz.held import UNSOUND
 from netc.fuzz.judge import Finding, judged, unsettled
 from netc.fuzz.pairs import pairs_of
 from netc.fuzz.recompile import digests
 from netc.fuzz.upstream import Known, known_of
-from netc.syntax.parse import parse
-from netc.syntax.write import write
 
 AGAIN = 4  # one program in so many is compiled a second time
 
@@ -120,7 +118,8 @@ def _outcome(case: Case, answer: dict[str, object], second: dict[str, str] | Non
             findings = judged(case, answer)
     except Exception as error:
         findings = [crash("gradient", error)]
-    findings += _written(case.text)
+    if written(case.program) != case.text:
+        findings.append(Finding("written", "the text", "parsed and written, it is another text"))
     if second is not None:
         own = digests(case)
         findings += [
@@ -139,11 +138,3 @@ def _outcome(case: Case, answer: dict[str, object], second: dict[str, str] | Non
         unsettled=unsettled(case),
         sloped=case.differentiated,
     )
-
-
-def _written(text: str) -> list[Finding]:
-    """A program that was written from its tree is written so again."""
-    tree, found = parse(Source(FILE, text))
-    if found or write(tree) != text:
-        return [Finding("written", "the text", "parsed and written, it is another text")]
-    return []

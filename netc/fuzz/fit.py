@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import numpy as np
+
 from netc.dims import AnyDim, Learn, Prover, Shape, Unwieldy, proving
 from netc.fuzz.vary import proposals, varied
 from netc.ir.module import Type
@@ -16,6 +18,7 @@ from netc.ops.contract import FLOATS, Draw, Mismatch, Op, Sample
 LARGEST = 40  # of one axis
 ELEMENTS = 400  # where free sizes are 2
 AXES = 6
+_DISTINCT: dict[tuple[type[Op], int], bool] = {}
 _SHARES: dict[tuple[type[Op], int], bool] = {}
 
 
@@ -41,6 +44,23 @@ def shares(op_class: type[Op], slot: int) -> bool:
         floats = [d for d in draws if d.dtype in FLOATS]
         _SHARES[key] = bool(floats) and all(map(_share, floats))
     return _SHARES[key]
+
+
+def distinct(op_class: type[Op], slot: int) -> bool:
+    """Whether an operand holds positions of which none stands twice in a map: in every sample they are given so."""
+    key = (op_class, slot)
+    if key not in _DISTINCT:
+        draws = [s.operands[slot] for s in good_samples(op_class) if slot < len(s.operands)]
+        given = [np.array(d.values) for d in draws if d.kind == "given" and d.dtype not in FLOATS]
+        several = any(x.ndim > 2 and x[0, 0].size > 1 for x in given)
+        _DISTINCT[key] = several and len(given) == len(draws) and not any(map(repeats, given))
+    return _DISTINCT[key]
+
+
+def repeats(x: Any) -> bool:
+    """Whether a number stands twice in a map, which is what the axes after the first two hold."""
+    maps = np.sort(x.reshape(*x.shape[:2], -1), -1) if x.ndim > 2 else np.zeros((1, 1))
+    return bool((np.diff(maps, axis=-1) == 0).any()) or x.ndim < 3
 
 
 def _share(draw: Draw) -> bool:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from netc.autodiff.trial import random_weights
 from netc.dims import Prover, proving
-from netc.fuzz.fit import Fit, shares
+from netc.fuzz.fit import Fit, distinct, repeats, shares
 from netc.ir.module import Param, Type
 from netc.ops.contract import FLOATS, Draw, Mismatch, Op
 from netc.passes.initial import numbers
@@ -84,6 +84,8 @@ def require_sound(op: Op, operands: Sequence[Array]) -> None:
     for slot, (x, limit) in enumerate(zip(operands, limits, strict=True)):
         if x.dtype.kind == "f" and shares(type(op), slot) and not ((x >= 0) & (x <= 1)).all():
             raise IndexError(f"operand {slot} of {op.name} is not within 0 to 1")
+        if distinct(type(op), slot) and repeats(x):
+            raise IndexError(f"operand {slot} of {op.name} holds a position twice")
         if limit is not None and x.dtype.kind in "iu" and not ((x >= 0) & (x < limit)).all():
             raise IndexError(f"operand {slot} of {op.name} is not within 0 to {limit}")
 
@@ -92,6 +94,8 @@ def within(op_class: type[Op], slot: int, drawn: Draw, array: Array) -> bool:
     """Whether an operand that is drawn so in a sample may be `array`."""
     if array.dtype.kind == "b" or not array.size:
         return True
+    if distinct(op_class, slot) and repeats(array):
+        return False
     low, high = array.min(), array.max()
     if drawn.kind == "integers":
         return bool(array.dtype.kind != "f" and low >= 0 and high < drawn.high)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from netc.diagnostics import Refused, Source
-from netc.fuzz.case import FILE, elaborated
+from netc.fuzz.case import FILE, elaborated, read
 from netc.fuzz.examine import Examiner, Task
 from netc.fuzz.judge import signature
 from netc.fuzz.reduce import reductions
@@ -68,7 +68,7 @@ def candidates(text: str) -> Iterator[str]:
 def _types(text: str) -> Mapping[str, Type]:
     """The types of the values of the net, by name."""
     try:
-        net = elaborated(text)
+        net = elaborated(read(text))
     except (Refused, Exception):
         return {}
     return {v.hint: v.type for step in net.block.body for v in step.outputs if v.hint}

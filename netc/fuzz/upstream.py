@@ -1,17 +1,25 @@
 """Differences that others are known to make: each with its cause, the versions that show it, and its pattern.
 
-A pattern is of nodes of the ONNX graph, as wide as what shows the difference and no wider. `shows` is a program
+A pattern is of nodes of the ONNX graph or of PyTorch expressions, as wide as what shows the difference and no wider. `shows` is a program
 that shows it; a test runs it, and fails where the difference is gone, so that the entry goes, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
+from netc.autodiff.interpret import interpret
 from netc.fuzz.case import Case
 from netc.fuzz.judge import Finding
+from netc.ir.module import Node
+from netc.ops.contract import Operand
+
+Array: TypeAlias = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -26,16 +34,13 @@ class Known:
     shows: str
 
 
-KNOWN: tuple[Known, ...] = ()
-
-
 def known_of(finding: Finding, case: Case) -> Known | None:
     """The difference that explains a finding, if one does."""
     return next((k for k in KNOWN if finding.oracle in k.oracles and k.pattern(case)), None)
 
 
 def chained(case: Case, *kinds: str) -> bool:
-    """Whether nodes of these types follow each other in the graph, each reading what the one before makes."""
+    """Whether nodes of these types follow each other in the ONNX graph, each reading what the one before makes."""
     return any(
         _follow(case, name, kinds[1:])
         for node in _nodes(case)
@@ -53,3 +58,78 @@ def _follow(case: Case, name: str, kinds: Sequence[str]) -> bool:
 
 def _nodes(case: Case) -> Sequence[Any]:
     return () if case.model is None else case.model.proto.graph.node
+
+
+def called_with(case: Case, text: str) -> Iterator[tuple[Node, Sequence[Array]]]:
+    """The nodes whose PyTorch expression holds `text`, each with its operands in every set of inputs."""
+    flat = case.located.flat
+    chosen = {i: node for i, node in enumerate(flat.nodes) if text in _expression(node)}
+    found: list[tuple[Node, Sequence[Array]]] = []
+
+    def watch(index: int, operands: Sequence[Array], outputs: Sequence[Array]) -> None:
+        if index in chosen:
+            found.append((chosen[index], operands))
+
+    for drawn in case.drawn if chosen else ():
+        interpret(flat, drawn.arrays, case.weights, watch)
+    yield from found
+
+
+def _expression(node: Node) -> str:
+    """The PyTorch expression of a node, on operands called a0, a1, ..."""
+    given = [Operand.of(f"a{i}", v.type.shape, v.type.dtype) for i, v in enumerate(node.operands)]
+    return "".join(piece for piece in node.op.torch(*given).pieces if isinstance(piece, str))
+
+
+def _topk_ties(case: Case) -> bool:
+    """Whether some elements are equal where the largest are taken."""
+    return any(_tied(x) for node, operands in called_with(case, ".topk(") for x in operands[:1])
+
+
+def _tied(x: Array) -> bool:
+    """Whether an element stands twice along some axis."""
+    return any(bool((np.diff(np.sort(x, axis), axis=axis) == 0).any()) for axis in range(x.ndim))
+
+
+def _short_vectors(case: Case) -> bool:
+    """Whether a vector is shorter than the least length that its cosine is divided by."""
+    return any(
+        bool((np.sqrt((x * x).sum(getattr(node.op, "axis", -1))) < getattr(node.op, "eps", 0.0)).any())
+        for node, operands in called_with(case, "F.cosine_similarity(")
+        for x in operands
+    )
+
+
+KNOWN: tuple[Known, ...] = (
+    Known(
+        "slope of the cosine of short vectors",
+        "where a vector is shorter than eps, PyTorch divides by eps and yet differentiates the length",
+        "torch 2.13 (the gradient of F.cosine_similarity against differences of itself)",
+        ("gradient",),
+        _short_vectors,
+        """netc 1
+
+net Fuzz {
+    input x0: float32[N, 3, 6], x1: float32[N, 3, 6]
+    v1 = cosine_similarity(x0 * 0.2, x1, eps=0.9)
+    output v1
+}
+""",
+    ),
+    Known(
+        "ties of torch.topk",
+        "PyTorch does not say which of several equal elements it takes; numpy and onnxruntime take the first",
+        "torch 2.13; onnxruntime 1.31 (torch: topk is not stable, see its documentation)",
+        ("torch", "torch64"),
+        _topk_ties,
+        """netc 1
+
+net Fuzz {
+    \"\"\"Draws: x0 in 0..1.\"\"\"
+    input x0: int64[N, 6]
+    v1, v2 = topk(x0, k=3)
+    output v1, v2
+}
+""",
+    ),
+)

@@ -54,6 +54,9 @@ class MaxUnpooling(WindowOp):
         require(indices == "int64", "indices", f"indices is {indices}, but positions are int64")
         return super().dtype(x)
 
+    def below(self, x: Shape, indices: Shape) -> tuple[AnyDim | None, ...]:
+        return None, prod(self.shape(x, indices)[2:])
+
     def forward(self, x: Array, indices: Array) -> Array:
         shape = self.shape(x.shape, indices.shape)
         y = np.zeros((*x.shape[:2], prod(shape[2:])), x.dtype)
