@@ -1,0 +1,90 @@
+"""Bugs of the passes: elaboration, inlining, counting."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+LANGUAGE = ("test_language", "test_blocks", "test_soundness")
+
+
+def _m(what: str, where: str, old: str, new: str, *tests: str, equivalent: str = "") -> Mutant:
+    return Mutant(
+        f"passes: {what}", f"passes.{where}", old, new, ("nets", "gradients"), tests or LANGUAGE, equivalent
+    )
+
+
+MUTANTS = (
+    _m("children count from 1", "elaboration.apply:Counter.next", "self.count - 1", "self.count"),
+    _m("a labelled step is not counted", "elaboration.apply:_apply_step", "counter.next()\n        return apply_layer(\n", "return apply_layer(\n"),
+    _m("a repeat has a copy too many", "elaboration.apply:_apply_in_turn", "* layer.count", "* (layer.count + 1)"),
+    _m("copies of a chain are one container", "elaboration.apply:_apply_step",
+       "(isinstance(step, Chain) and not copied)", "isinstance(step, Chain)"),
+    _m("a number beside integers is a float", "elaboration.apply:_constants",
+       "if isinstance(x, Value) and x.type.dtype != \"bool\"), \"float32\"", "if False), \"float32\""),
+    _m("infinite constants are taken", "elaboration.apply:representable",
+       "abs(number) <= LARGEST[dtype] and", "True and", "test_hardening", "test_limits", "test_language"),
+    _m("empty axes are taken", "elaboration.apply:_check_size", "if not at_least(dim, 1):", "if False:"),
+    _m("layers of one binding have weights of their own", "elaboration.apply:_share",
+       "held = frame.params[path]", "held = frame.params[path] = Param('.'.join(path), type_, path)"),
+    _m("shared layers may differ", "elaboration.apply:_share", "if not alike:", "if False:"),
+    _m("unlabelled layers share their weights", "elaboration.apply:_instance",
+       "numbered(frame, op.short)", "(f'{op.short}1',)"),
+    _m("two layers may have one name", "elaboration.naming:claim", "if owner.identity is identity:", "if True:"),
+    _m("layers count from 0", "elaboration.naming:numbered",
+       "frame.counts[kind] += 1\n    return (f\"{kind}{frame.counts[kind]}\",)",
+       "frame.counts[kind] += 1\n    return (f\"{kind}{frame.counts[kind] - 1}\",)"),
+    _m("a parameter may have a free size", "elaboration.apply:check_known", "if open_sizes:", "if False:"),
+    _m("a condition takes the other branch", "elaboration.operators:_conditional",
+       "node.then if test else node.other", "node.other if test else node.then"),
+    _m("or is and", "elaboration.operators:_operate", '(node.operator == "or")', '(node.operator == "and")'),
+    _m("a minus before a number is none", "elaboration.operators:_unary",
+       'numbers.binary("-", 0, operand, node.span)', "operand"),
+    _m("comparisons in a chain keep their first side", "elaboration.operators:_comparison", "left = right", "pass"),
+    _m("more than is at least", "elaboration.numbers:_compare_sizes", '">": ("least", a - b, 1, True)', '">": ("least", a - b, 0, True)'),
+    _m("less than is at most", "elaboration.numbers:_compare_sizes", '"<": ("least", a - b, 0, False)', '"<": ("least", a - b, 1, False)'),
+    _m("// divides exactly", "elaboration.numbers:_compute", "p // q", "p / q"),
+    _m("% is //", "elaboration.numbers:_compute", "p % q", "p // q"),
+    _m("a range has one more", "elaboration.numbers:_range", "return list(range(*bounds))", "return [*range(*bounds), 0]"),
+    _m("a sum of numbers drops the first", "elaboration.numbers:_sum", "for item in items:", "for item in items[1:]:"),
+    _m("enumerate counts from 1", "elaboration.numbers:_enumerate", "enumerate(items, *start)", "enumerate(items, *(start or [1]))"),
+    _m("the least is the greatest", "elaboration.numbers:_extreme",
+       "return pick([concrete(x, span) for x in items])", "return max([concrete(x, span) for x in items])"),
+    _m("rebound names keep their first value", "elaboration.statements:_assign",
+       "frame.env[name.text] = _named(name.text, found)", "frame.env.setdefault(name.text, _named(name.text, found))"),
+    _m("a bound layer is fresh at each use", "elaboration.statements:_named",
+       "return Instance((name,), found, found.span)", "return found"),
+    _m("blocks with other arguments are one variant", "elaboration.instantiate:_hashable",
+       "return tuple((k, frozen(v)) for", "return tuple(k for"),
+    _m("any variant of a block will do", "elaboration.instantiate:_fits",
+       "== g.answer for g in guards", "== g.answer or True for g in guards"),
+    _m("what a block asks its caller does not", "elaboration.instantiate:_inherit",
+       "if isinstance(dim, Dim):", "if False:"),
+    _m("declared sizes need not agree", "elaboration.instantiate:_declared", "if not alike:", "if False:"),
+    _m("the dtype of a block's input is not looked at", "elaboration.instantiate:_declare",
+       "if declaration.type.dtype is not None and", "if False and"),
+    _m("arguments of a preset win over a call's", "elaboration.layers:_call_block",
+       "if k not in placed} | keywords", "if k not in placed and k not in keywords and not keywords} | keywords"),
+    _m("an ellipsis is one axis", "elaboration.parts:_index_tensor", "[None] * max(0, rank - len(node.items) + 1)", "[None]"),
+    _m("a negative index of a list counts from the front", "elaboration.parts:_index",
+       "found = base[position]", "found = base[abs(position)]"),
+    _m("a label in brackets is joined", "elaboration.layers:label",
+       "return (*label(frame, node.base), str(segment))", "return (*label(frame, node.base)[:-1], label(frame, node.base)[-1] + str(segment))"),
+    _m("a second fact on a size replaces the first", "elaborate:_merge",
+       "lcm(held.multiple, new.multiple)", "new.multiple"),
+    _m("a second least size replaces the first", "elaborate:_merge", "max(held.minimum, new.minimum)", "min(held.minimum, new.minimum)"),
+    _m("--dynamic frees the batch alone", "elaborate:_axis",
+       "if isinstance(dim, int) and name in frame.session.dynamic:", "if isinstance(dim, int) and name == 'N' in frame.session.dynamic:",
+       "test_cli::dynamic"),
+    _m("attributes keep the sizes of their block", "inline:_with_sizes",
+       "return substitute(held, sizes)", "return held"),
+    _m("paths of a block's parameters lack the caller's", "inline:_Frame.param", "self.prefix + param.path", "param.path"),
+    _m("a shared parameter is counted at each use", "cost:_row",
+       "if p.path not in counted and p.trainable", "if p.trainable", "test_ir", "test_cli", "test_published", "test_language"),
+    _m("statistics count as parameters", "cost:count_parameters",
+       "if param.owned and (param.trainable or buffers):", "if param.owned:", "test_cli", "test_published", "test_ir"),
+    _m("a read parameter is counted twice", "cost:count_parameters",
+       "if param.owned and (param.trainable or buffers):", "if param.trainable or buffers:",
+       "test_cli", "test_published", "test_blocks", "test_language"),
+    _m("what only a loss needs is part of the outputs", "inline:inline",
+       "steps = needed(net.block.body, wanted)", "steps = net.block.body", "test_onnx", "test_ir"),
+)  # fmt: skip

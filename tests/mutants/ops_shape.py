@@ -1,0 +1,70 @@
+"""Bugs of shape rules, dtype rules and counts."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+
+def _m(what: str, where: str, old: str, new: str, equivalent: str = "") -> Mutant:
+    return Mutant(what, f"ops.{where}", old, new, ("samples",), (), equivalent)
+
+
+MUTANTS = (
+    _m("windows: one position too few", "window:Window.positions", "(n - extent) // stride + 1", "(n - extent) // stride"),
+    _m("windows: positions are rounded up", "window:Window.positions", "(n - extent) // stride + 1", "-((extent - n) // stride) + 1"),
+    _m("windows: the dilation is left out of the extent", "window:Window.extent", "d * (k - 1) + 1", "k + 0 * d"),
+    _m("windows: padding counts once", "window:Window.padded", "n + b + e", "n + b"),
+    _m("windows: a kernel may be larger than its map", "window:require_fit", "at_least(n - e, 0)", "at_least(n - e, -1)"),
+    _m("maps: any number of axes is taken", "window:require_map", "len(x) in ranks", "True"),
+    _m("attributes of 0 are taken", "window:require_least", "at_least(v, least)", "at_least(v, 0)"),
+    _m('Conv: "same" puts the odd element first', "convolution:Convolution.window",
+       "begin = tuple(n // 2 for n in total)", "begin = tuple(n - n // 2 for n in total)"),
+    _m("Conv: groups need not divide the input channels", "convolution:Convolution._require_attributes",
+       "divides(self.groups, channels)", "True"),
+    _m("Conv: the weight has all input channels in each group", "convolution:Convolution.params", "x[1] // self.groups", "x[1]"),
+    _m("Conv: multiply-adds forget the groups", "convolution:Convolution.macs", "(x[1] // self.groups)", "x[1]"),
+    _m("Conv: the bias is free of cost", "convolution:Convolution.flops", " + self.bias * prod(y)", ""),
+    _m("pooling: the stride is 1 unless given", "pool:Pooling.window", "else kernel", "else (1,) * self.rank"),
+    _m("pooling: ceil_mode keeps a window that lies in padding alone", "pool:Pooling.window",
+       "min(p + s - 1, extent - 1)", "p + s - 1"),
+    _m("pooling: padding may be the whole kernel", "pool:Pooling.shape", "p <= k // 2", "p <= k"),
+    _m("adaptive pooling: sizes need not divide where they are free", "adaptive_pool:AdaptivePooling.shape",
+       "divides(o, n)", "True"),
+    _m("adaptive pooling: windows start at the next element", "adaptive_pool:AdaptivePooling.bins", "(i * n // o, ", "(-(-i * n // o), "),
+    _m("flatten: the last axis is left out", "shape:Flatten.shape", "prod(x[start : end + 1]), *x[end + 1 :]", "prod(x[start:end]), *x[end:]"),
+    _m("squeeze: axes of other sizes are taken", "shape:Squeeze.shape", "same(x[i], 1)", "True"),
+    _m("unsqueeze: negative axes count from the operand", "shape:Unsqueeze.shape",
+       "axis_of(self.axis, len(x) + 1, operand=\"the result\")", "axis_of(self.axis, len(x) + (self.axis >= 0), operand=\"the result\")"),
+    _m("reductions keep no axes", "reduce:Reduction.shape", "if self.keepdims or i not in axes", "if i not in axes"),
+    _m("concat: other axes may differ", "join:Concat.shape", "i == axis or same(n, m)", "True"),
+    _m("concat: the axis has the size of the first", "join:Concat.shape", "total = total + x[axis]", "total = first[axis]"),
+    _m("stack: the new axis comes one later", "join:Stack.shape", "(*first[:axis], len(xs), *first[axis:])", "(*first[: axis + 1], len(xs), *first[axis + 1 :])"),
+    _m("split: the rest is dropped", "join:Split.lengths", "((rest,) if rest else ())", "()"),
+    _m("split: parts need not add up", "join:Split.lengths", "same(n, total)", "True"),
+    _m("chunk: the last part is as large as the others", "join:Chunk.lengths", "(part,) * (k - 1) + (rest,)", "(part,) * k"),
+    _m("pad: the last pair is the last axis'", "pad:Pad.amounts", "pairs[::-1]", "pairs"),
+    _m("slices: a negative bound counts from 0", "slice:_bound", "n + bound if", "-bound if"),
+    _m("slices: a range may be empty", "slice:_range", "some = at_least(stop - start, 1)", "some = at_least(stop - start, 0)"),
+    _m("slices: a step rounds down", "slice:Range.length", "ceil_divide(self.stop - self.start, self.step)", "(self.stop - self.start) // self.step"),
+    _m("matmul: inner sizes need not agree", "matmul:Matmul.shape", "same(a[-1], inner)", "True"),
+    _m("Linear: the output has the input's size", "linear:Linear.shape", "(*x[:-1], self.out_features)", "x"),
+    _m("LayerNorm: eps may be negative", "norm:LayerNorm.shape", "require_eps(self.eps)", "pass"),
+    _m("GroupNorm: channels need not divide", "norm:GroupNorm.shape", "divides(self.num_groups, x[1])", "True"),
+    _m("losses: targets may broadcast", "loss:Elementwise.shape", "len(x) == len(target) and ", "True or "),
+    _m("glu: odd axes are halved", "activation_gate:Glu.shape", "divides(2, x[axis])", "True"),
+    _m("axes: one beyond the last is taken", "attributes:axis_of", "-rank <= axis < rank", "-rank <= axis <= rank"),
+    _m("axes: negative ones are not counted from the end", "attributes:axis_of", "return axis % rank", "return abs(axis) % rank"),
+    _m("axes: one may be named twice", "attributes:axes_of", "len(set(found)) == len(found)", "True"),
+    _m("operands may have other dtypes", "contract:Op.dtype", "dtype == first", "True"),
+    _m("every dtype is taken", "contract:Op.dtype", "dtype in self.accepts", "True"),
+    _m("sum: int32 stays int32", "reduce:Sum.dtype", "x if x in FLOATS else \"int64\"", "x if x != \"bool\" else \"int64\""),
+    _m("comparisons give the operands' dtype", "comparison:Comparison.dtype", 'return "bool"', "return a"),
+    _m("argmax gives int32", "extremum:Place.dtype", 'return "int64"', 'return "int32"'),
+    _m("cast: floats may be cut to integers", "function:Cast.dtype", "require(not narrows,", "require(True,"),
+    _m("topk: k may be larger than the axis", "sort:Topk.shape", "at_least(x[axis] - self.k, 0)", "True"),
+    _m("recurrent: the states are those of one direction", "recurrent:Recurrent.shape",
+       "start = (self.num_layers * self.directions,", "start = (self.num_layers,"),
+    _m("attention: values may be of other lengths", "attention:ScaledDotProductAttention.shape", "same(v[-2], k[-2])", "True"),
+    _m("embedding: the table has one row more", "embedding:Embedding.params",
+       "Parameter((self.num_embeddings, self.embedding_dim)", "Parameter((self.num_embeddings + 1, self.embedding_dim)"),
+)  # fmt: skip

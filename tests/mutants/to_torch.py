@@ -1,0 +1,90 @@
+"""Bugs of the PyTorch emitter."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+SOURCE = ("test_torch_source",)
+
+
+def _m(what: str, where: str, old: str, new: str, *tests: str, equivalent: str = "") -> Mutant:
+    return Mutant(
+        f"to_torch: {what}", f"backends.{where}", old, new, ("nets", "gradients"), tests or SOURCE, equivalent
+    )
+
+
+MUTANTS = (
+    _m("brackets of a right operand are left out", "torch_source.forward:_bracketed",
+       "return binding <= outer if outer in (1, 8) or not left else binding < outer", "return binding < outer"),
+    _m("brackets before an index are left out", "torch_source.forward:_bracketed",
+       "return binding < ATOM\n    if not unit.operator", "return False\n    if not unit.operator"),
+    _m("an operator under a minus loses its brackets", "torch_source.forward:_bracketed",
+       "outer = BINDING.get(unit.operator, 1)", "outer = 0 if unit.operator == '-x' else BINDING.get(unit.operator, 1)"),
+    _m("a variable is taken again a line too early", "torch_source.variables:Variables.free", "<= now", "<= now + 1"),
+    _m("a variable is taken again while an expression waits", "torch_source.variables:Variables.free",
+       "not self.pinned[name] and", "True and"),
+    _m("what an expression holds twice is computed twice", "torch_source.forward:_mentions",
+       "max(1, unit.code.count(writer.mark(value)))", "1"),
+    _m("losses are subtracted", "torch_source.forward:_summed", "} + {", "} - {"),
+    _m("guards of free sizes are left out", "torch_source.forward:forward_body", "(*guards, ", "("),
+    _m("the guard of a least size is that of a multiple alone", "to_torch:_guards",
+       "if constraint.minimum > constraint.multiple", "if constraint.minimum > 100 * constraint.multiple"),
+    _m("a multiple is guarded on the wrong axis", "to_torch:_guards", "shape[{axis}]", "shape[{axis - 1}]"),
+    _m("an attribute hides a child of its name", "torch_source.render:Writer.attribute",
+       "kept in self.draft.children or ", ""),
+    _m("a multiple of an argument is one too many", "torch_source.arguments:Explainer._multiple",
+       'f"{factor} * ', 'f"{factor + 1} * '),
+    _m("an argument plus a number is minus it", "torch_source.arguments:Explainer._related",
+       "'+' if more > 0 else '-'", "'-' if more > 0 else '+'"),
+    _m("a quotient of an argument has another divisor", "torch_source.arguments:Explainer._related",
+       "// {part}", "// {part + 1}"),
+    _m("columns of equal first values are one argument", "torch_source.arguments:_same",
+       "all(map(_equals, a, b))", "_equals(a[0], b[0])"),
+    _m("true and 1 are one argument", "torch_source.arguments:_equals", "type(a) is type(b) and a == b", "a == b"),
+    _m("a default is taken wherever there is one", "torch_source.children:_call_text",
+       "is_default(v, defaulted[argument.name]) for", "True for"),
+    _m("two instances of other sizes are one member", "torch_source.classes:key", "tuple(given.items())", "()"),
+    _m("blocks with other names of values are one class", "torch_source.classes:_signature",
+       "tuple((made.index[v], v.hint) for v in step.outputs)", "tuple(made.index[v] for v in step.outputs)"),
+    _m("blocks that read other values are one class", "torch_source.classes:_signature",
+       "tuple(made.index[v] for v in step.inputs)", "()"),
+    _m("functions of other text are one class", "torch_source.classes:_masked", "out.append(piece)", "out.append('')"),
+    _m("a layer of float64 is made in float32", "torch_source.draft:constructor",
+       'all(p.type.dtype != "float64" for p in step.params)', "True"),
+    _m("the only part of a cut stays a tuple", "torch_source.draft:expression", "if step.op.cuts and", "if False and"),
+    _m("a number is spelled as a tensor", "torch_source.draft:expression", 'f"0{text}"', "text"),
+    _m("any container is an nn.Sequential", "torch_source.draft:_is_sequential",
+       "if any(m.children and not m.sequential for m in children.values()):\n        return False", "return True"),
+    _m("a container whose value is read on the way is an nn.Sequential", "torch_source.draft:is_chain",
+       "reads[a.outputs[0]] == 1", "reads[a.outputs[0]] >= 1"),
+    _m("a parameter that starts as ones starts as zeros", "torch_source.draft:raw_parameter",
+       'call(f"torch.{fill}", ', 'call(f"torch.{fill.replace(\'ones\', \'zeros\')}", '),
+    _m("a square root is a fourth root", "torch_source.literal:_float", '{square}**0.5"', '{square}**0.25"'),
+    _m("a negative term of a size is added", "torch_source.literal:dimension",
+       "if coefficient < 0 else f\" + {part}\"", "if coefficient > 0 else f\" + {part}\""),
+    _m("a quotient in a product has no brackets", "torch_source.literal:_product",
+       'f"({f})" if "//" in f else f', "f"),
+    _m("a sum as a factor has no brackets", "torch_source.literal:_factor", 'f"({text})" if " " in text else text', "text"),
+    _m("a coefficient of a size is left out", "torch_source.literal:_product",
+       "if left != 1 or not factors:", "if not factors:"),
+    _m("a loop counts from 0", "torch_source.roll:_progression", 'f"i + {first}"', '"i"'),
+    _m("a loop steps by one", "torch_source.roll:_progression", 'f"{step} * i"', '"i"'),
+    _m("a loop is a step too short", "torch_source.roll:_replaced",
+       "for i in range({run.stop - run.start}):", "for i in range({run.stop - run.start - 1}):"),
+    _m("a repeat has a copy too many", "torch_source.children:_repeats", "range({n}))", "range({n + 1}))"),
+    _m("labels in a container are left out", "torch_source.children:module_text",
+       'return f"nn.Sequential(OrderedDict([{pairs}]))"', "return f\"nn.Sequential({', '.join(inner.values())})\""),
+    _m("a size is read off the axis before", "torch_source.forward:_sizes", "shape[{axis}]", "shape[{axis - 1}]"),
+    _m("an unpacking has one name too many", "torch_source.units:_unpacking",
+       "if not isinstance(count, int) or not 1 < count <= len(steps) - at:",
+       "if not isinstance(count, int) or not 1 < (count := count - 1) <= len(steps) - at:"),
+    _m("states come flat", "torch_source.units:listed", "if nested and len(names) > 2:", "if False:"),
+    _m("a metric has the value of the loss", "torch_source.training:_loss",
+       "{literal(name)}: {writer.mark(v)}", "{literal(name)}: {writer.mark(net.losses[0])}"),
+    _m("the loss runs forward on the targets", "torch_source.training:_loss",
+       "body.inputs[: len(block.inputs)]", "body.inputs[-len(block.inputs) :]"),
+    _m("what the spec says of a parameter's start is left out", "torch_source.draft:raw_fill",
+       "if init.by is None or init.kind in FILLS:", "if True:"),
+    Mutant("to_torch: an initialiser drops its second argument", "ops.initialiser:Initialiser.arguments",
+           "for f in fields(self))", "for f in fields(self)[:1])", ("nets",), ("test_torch_source",)),
+)  # fmt: skip
