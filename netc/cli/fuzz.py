@@ -30,7 +30,7 @@ HOURLY = 5.0  # seconds between reports of progress
 @click.option(
     "--pairs", is_flag=True, help="Then try each pair of ops not met, and search for those that can be."
 )
-@click.option("--out", type=click.Path(path_type=Path), default=Path("fuzz"), show_default=True, metavar="DIR",
+@click.option("--out", type=click.Path(path_type=Path), default=Path("fuzz-found"), show_default=True, metavar="DIR",
               help="Where failing programs are written, made small.")  # fmt: skip
 def command(
     files: tuple[Path, ...],
@@ -52,7 +52,7 @@ def command(
 
     \b
     netc fuzz --programs 100000 --seed 1 --jobs 2 --pairs
-    netc fuzz fuzz/torch_12.net
+    netc fuzz fuzz-found/torch_12.net
     """
     if files:
         sys.exit(_examined(files))
@@ -102,13 +102,14 @@ def _text(
     lines = [
         f"{made} programs{more}, {made / seconds:.1f} a second in {seconds:.0f} s; {tally.ops} ops; "
         f"{tally.values} values compared, {tally.unsettled} of them left to rounding",
-        f"gradients of {tally.sloped} programs; 1 in {AGAIN} compiled a second time",
+        f"gradients of all programs but {tally.no_gradient.total()}; 1 in {AGAIN} compiled a second time",
         f"pairs of ops: {len(tally.pairs)} met of {ops * ops} ({ops} ops)",
     ]
     if can is not None:
         lines.append(f"  of the {len(left)} others, {len(left) - len(can)} cannot be met by any sample")
         lines += [f"  not met: {a} then {b}" for a, b in can]
     lines += [f"set aside: {n} {why}" for why, n in _kinds(tally.aside)]
+    lines += [f"no gradient: {n} {why}" for why, n in _kinds(tally.no_gradient)]
     lines += [f"no ONNX graph: {n} {why}" for why, n in _kinds(tally.no_onnx)]
     lines += [f"explained: {n} {name}" for name, n in sorted(tally.explained.items())]
     lines.append(f"unexplained: {tally.failed}")

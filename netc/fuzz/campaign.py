@@ -48,20 +48,20 @@ class Tally:
     ops: int = 0
     values: int = 0
     unsettled: int = 0
-    sloped: int = 0
     failed: int = 0
     pairs: Counter[Pair] = field(default_factory=Counter)
     aside: Counter[str] = field(default_factory=Counter)
     no_onnx: Counter[str] = field(default_factory=Counter)
+    no_gradient: Counter[str] = field(default_factory=Counter)
     explained: Counter[str] = field(default_factory=Counter)
     kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
 
     def add(self, other: Tally) -> None:
         """Takes in what another tally has."""
-        for name in ("programs", "ops", "values", "unsettled", "sloped", "failed"):
+        for name in ("programs", "ops", "values", "unsettled", "failed"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("pairs", "aside", "no_onnx", "explained", "kinds"):
+        for name in ("pairs", "aside", "no_onnx", "no_gradient", "explained", "kinds"):
             getattr(self, name).update(getattr(other, name))
         self.failures = sorted((*self.failures, *other.failures), key=lambda f: f.index)[:KEPT]
 
@@ -71,10 +71,10 @@ class Tally:
         self.ops += outcome.ops
         self.values += outcome.values
         self.unsettled += outcome.unsettled
-        self.sloped += outcome.sloped
         self.pairs.update(outcome.pairs)
         self.aside.update([outcome.aside] if outcome.aside else [])
         self.no_onnx.update([outcome.no_onnx] if outcome.no_onnx else [])
+        self.no_gradient.update([outcome.no_gradient] if outcome.no_gradient else [])
         self.explained.update({known.name for known, _ in outcome.explained})
         if outcome.findings:
             self.failed += 1

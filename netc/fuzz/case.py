@@ -129,15 +129,22 @@ class Case:
             "wrt": [spelled(v) for v in slopes.wrt] if slopes else [],
         }  # fmt: skip
 
-    @cached_property
+    @property
     def differentiated(self) -> bool:
-        """Whether gradients are compared: what is differentiated must be finite, and its sum must be told."""
-        if len(self.net.losses) > 1 or not all(np.isfinite(y).all() for y in self.truths[0].values):
-            return False
+        """Whether gradients are compared."""
+        return not self.no_gradient
+
+    @cached_property
+    def no_gradient(self) -> str:
+        """Why gradients are not compared, if so: what is differentiated must be finite, and its sum must be told."""
+        if len(self.net.losses) > 1:
+            return "several losses, which the emitted module adds"
+        if not all(np.isfinite(y).all() for y in self.truths[0].values):
+            return "a value is not finite"
         try:
-            return self.slopes is not None
-        except Refused:
-            return False
+            return "" if self.slopes is not None else "nothing is differentiable"
+        except Refused as refused:
+            return refused.diagnostics[0].message
 
     @cached_property
     def bytes(self) -> bytes | None:

@@ -38,7 +38,7 @@ class Outcome:
     """findings: what nothing explains; explained: what a known difference of others does.
 
     aside: why the program was not examined, if so. no_onnx: why there is no ONNX graph, if so.
-    values: how many were compared, and unsettled of them could not be; sloped: whether gradients were.
+    no_gradient: likewise. values: how many were compared, and unsettled of them could not be.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -47,9 +47,9 @@ class Outcome:
     ops: int = 0
     aside: str = ""
     no_onnx: str = ""
+    no_gradient: str = ""
     values: int = 0
     unsettled: int = 0
-    sloped: bool = False
 
 
 class Examiner:
@@ -136,5 +136,5 @@ def _outcome(case: Case, answer: dict[str, object], second: dict[str, str] | Non
         no_onnx=case.refused,
         values=sum(len(t.values) for t in case.truths),
         unsettled=unsettled(case),
-        sloped=case.differentiated,
+        no_gradient=case.no_gradient,
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import inf, nan
 
-from netc.ops.arithmetic import PAIRS, UNLIKE, WHOLE_PAIRS, Binary, is_number
+from netc.ops.arithmetic import PAIRS, UNLIKE, WHOLE_PAIRS, Binary
 from netc.ops.arrays import np
-from netc.ops.code import Code, call, method
+from netc.ops.code import Code, call
 from netc.ops.contract import Array, Operand, given, register, sample
 from netc.ops.notation import unbroadcast, where
 
@@ -23,17 +23,15 @@ EXTREMES = (
 
 
 class Extreme(Binary):
-    """What maximum and minimum share."""
+    """What maximum and minimum share. torch's take tensors alone; clamp, which takes a number, has another slope at it."""
+
+    numbers = False
 
     def branch(self, a: Array, b: Array) -> Array:
         return np.subtract(a > b, a < b, dtype="int8")
 
-    def _bound(self, bound: str, a: Operand, b: Operand) -> Code:
-        """torch's maximum takes no literal; clamp takes one."""
-        if is_number(a) or is_number(b):
-            x, limit = (b, a) if is_number(a) else (a, b)
-            return method(x, "clamp", f"{bound}={limit}")
-        return call("torch.maximum" if bound == "min" else "torch.minimum", a, b)
+    def torch(self, a: Operand, b: Operand) -> Code:
+        return call(f"torch.{self.name}", a, b)
 
 
 @register("maximum")
@@ -53,9 +51,6 @@ class Maximum(Extreme):
     def vjp(self, g: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
         da = where(a > b, g, where(a < b, 0.0, 0.5 * g))
         return unbroadcast(da, a.shape), unbroadcast(g - da, b.shape)
-
-    def torch(self, a: Operand, b: Operand) -> Code:
-        return self._bound("min", a, b)
 
     samples = (sample((2, 3, 5), (2, 3, 5), flops=30), *EXTREMES)
 
@@ -77,8 +72,5 @@ class Minimum(Extreme):
     def vjp(self, g: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
         da = where(a < b, g, where(a > b, 0.0, 0.5 * g))
         return unbroadcast(da, a.shape), unbroadcast(g - da, b.shape)
-
-    def torch(self, a: Operand, b: Operand) -> Code:
-        return self._bound("max", a, b)
 
     samples = (sample((2, 3, 5), (2, 3, 5), flops=30), *EXTREMES)

@@ -131,8 +131,9 @@ class BceWithLogits(Elementwise):
         name = "F.binary_cross_entropy_with_logits"
         if self.pos_weight is None:
             return call(name, x, target)
-        weights = call(f"pos_weight={x}.new_tensor", Hole(self.pos_weight, "pos_weight"))
-        return call(name, x, target, weights)
+        weights = self.pos_weight if len(self.pos_weight) > 1 else self.pos_weight[0]
+        tensor = call(f"pos_weight={x}.new_tensor", Hole(weights, "pos_weight"))
+        return call(name, x, target, tensor)
 
     def onnx(self, graph: Graph, x: Operand, target: Operand) -> Any:
         one = graph.constant(1.0, x.dtype)
@@ -159,6 +160,7 @@ class BceWithLogits(Elementwise):
         sample((2, 3), unit(2, 3), pos_weight=[0.5, 1.0, 3.0]),
         sample((2, 4, 2), unit(2, 4, 2), pos_weight=[2, 0]),
         sample(given(-1000.0, 1000.0, 1000.0), given(1.0, 1.0, 0.0), pos_weight=3),
+        sample((), unit(), pos_weight=0.5),
         sample((3, 1), unit(3), rejects="target"),
         sample((3,), integers((3,), 2), rejects="target", without=("torch",)),  # torch promotes
         sample(integers((3,), 2), integers((3,), 2), rejects="x", without=("torch",)),  # torch promotes

@@ -48,6 +48,8 @@ class Pad(Op):
     value: float = 0.0
 
     def dtype(self, x: str) -> str | tuple[str, ...]:
+        filled = self.mode == "constant" or self.value == 0
+        require(filled, "value", f'value is of mode "constant", not of "{self.mode}"')
         whole = self.value == int(self.value) if isfinite(self.value) else False
         require(x in FLOATS or whole, "value", f"x is {x}, which cannot hold {self.value}")
         require(x in FLOATS or self.mode == "constant", "mode", f"x is {x}, which takes mode constant only")
@@ -188,6 +190,7 @@ class Pad(Op):
         sample((4,), padding=[1, 1], mode="replicate", rejects="padding"),
         sample((2, 3, 4), padding=[-1, 1], mode="replicate", rejects="padding", without=("torch",)),
         sample((2, 3), padding=[1, 1], mode="wrap", rejects="mode"),
+        sample((2, 3), padding=[1, 2], mode="replicate", value=0.5, rejects="value"),
         sample(integers((2, 3), 9), padding=[1, 2], value=0.5, rejects="value", without=("torch",)),
         sample(integers((2, 3), 9), padding=[1, 2], mode="reflect", rejects="mode", without=("torch",)),
     )

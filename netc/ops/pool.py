@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from netc.dims import Shape
+from netc.dims import Shape, at_least
 from netc.ops.code import Code, Hole, Keyword, call
 from netc.ops.contract import Graph, Operand, require
 from netc.ops.window import Window, WindowOp, alike, require_fit, require_least, require_map
@@ -22,6 +22,7 @@ class Pooling(WindowOp):
     stride: Any
     ceil_mode: bool
     padded: ClassVar[bool] = True
+    filled: ClassVar[bool] = False  # torch refuses a side shorter than the kernel, whatever is added to it
     dilated: ClassVar[bool] = False
 
     @property
@@ -47,6 +48,11 @@ class Pooling(WindowOp):
         for p, k in zip(self.margin, window.kernel, strict=True):
             require(p <= k // 2, "padding", f"padding may be at most half the kernel ({k // 2}), not {p}")
         require_fit(window, x[2:])
+        for n, k in zip(x[2:], window.kernel, strict=True):
+            fits = not self.filled or at_least(n, k)
+            require(
+                fits, "kernel_size", f"a side of {n} is shorter than its kernel, {k}, which PyTorch refuses"
+            )
         return (*x[:2], *window.positions(x[2:]))
 
     def torch(self, x: Operand) -> Code:

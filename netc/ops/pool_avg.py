@@ -197,6 +197,7 @@ class AvgPool3d(AveragePooling):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AvgPool3d.html
     """
 
+    filled = True
     kernel_size: tuple[int, int, int]
     stride: tuple[int, int, int] | None = None
     padding: tuple[int, int, int] = (0, 0, 0)
@@ -215,6 +216,7 @@ class AvgPool3d(AveragePooling):
         sample((1, 1, 2, 3, 4), kernel_size=1, stride=(1, 2, 3), ceil_mode=True),
         sample((2, 1, 2, 3, 7), kernel_size=(1, 1, 4), stride=(1, 2, 3)),
         sample((1, 3, 2, 2, 2), kernel_size=(2, 1, 2), stride=1, padding=(1, 0, 0)),
+        sample((1, 1, 2, 2, 1), kernel_size=(1, 1, 2), ceil_mode=True, rejects="kernel_size"),
         sample((2, 4, 3, 5), kernel_size=2, rejects="x", without=("torch",)),  # torch has no N there
         sample(integers((1, 2, 4, 3, 5), 9), kernel_size=2, rejects="x", without=("torch",)),  # not in ONNX
         sample((1, 2, 4, 3, 5), kernel_size=(2, 2, 0), rejects="kernel_size"),

@@ -182,6 +182,7 @@ class LpPool3d(LpPooling):
     """
 
     norm_type: float
+    filled = True
     kernel_size: tuple[int, int, int]
     stride: tuple[int, int, int] | None = None
     ceil_mode: bool = False
@@ -198,6 +199,7 @@ class LpPool3d(LpPooling):
         sample((1, 2, 2, 1, 3), norm_type=2, kernel_size=1),
         sample((1, 1, 2, 3, 4), norm_type=2, kernel_size=(2, 3, 4)),
         sample((2, 1, 2, 3, 7), norm_type=2, kernel_size=(1, 2, 4), stride=(1, 2, 3)),
+        sample((1, 1, 2, 2, 1), norm_type=2, kernel_size=(1, 1, 2), ceil_mode=True, rejects="kernel_size"),
         sample(
             (2, 4, 3, 5), norm_type=2, kernel_size=2, rejects="x", without=("torch",)
         ),  # torch has no N there
