@@ -52,7 +52,7 @@ def shape_of(draw: Draw) -> tuple[int, ...]:
         return draw.shape
     found: list[int] = []
     inner: Any = draw.values
-    while isinstance(inner, tuple):
+    while isinstance(inner, tuple | list):
         found.append(len(inner))
         inner = inner[0] if inner else 0
     return tuple(found)
