@@ -98,7 +98,7 @@ class Case:
         made = objective(self.net, weighed=True)
         flat = made.located.flat
         read = {v for node in flat.nodes for v in node.operands}
-        wrt: list[Value] = [p for p in flat.params.values() if p.trainable]
+        wrt: list[Value] = [p for p in flat.params.values() if p.trainable and p in read]
         wrt += [v for v in flat.inputs if v.type.dtype in FLOATS and v in read and v not in made.weights]
         if not wrt:
             return None

@@ -17,9 +17,11 @@ from netc.autodiff.interpret import interpret
 from netc.fuzz.case import Case
 from netc.fuzz.judge import Finding
 from netc.ir.module import Node
+from netc.ops.code import Keyword, Piece
 from netc.ops.contract import Operand
 
 Array: TypeAlias = npt.NDArray[Any]
+FLAT = 100.0  # how many times the variance the square of a mean may be
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,14 @@ def called_with(case: Case, text: str) -> Iterator[tuple[Node, Sequence[Array]]]
 def _expression(node: Node) -> str:
     """The PyTorch expression of a node, on operands called a0, a1, ..."""
     given = [Operand.of(f"a{i}", v.type.shape, v.type.dtype) for i, v in enumerate(node.operands)]
-    return "".join(piece for piece in node.op.torch(*given).pieces if isinstance(piece, str))
+    return "".join(_piece(piece) for piece in node.op.torch(*given).pieces)
+
+
+def _piece(piece: Piece) -> str:
+    """Text as it is, a keyword where it is not left out, a literal by nothing."""
+    if isinstance(piece, Keyword):
+        return "" if piece.value == piece.default else f", {piece.name}="
+    return piece if isinstance(piece, str) else ""
 
 
 def _topk_ties(case: Case) -> bool:
@@ -98,6 +107,25 @@ def _short_vectors(case: Case) -> bool:
         for node, operands in called_with(case, "F.cosine_similarity(")
         for x in operands
     )
+
+
+def _padding_rows(case: Case) -> bool:
+    """Whether a table is read at the row that takes no gradient."""
+    return any(
+        getattr(node.op, "padding_idx", None) is not None
+        for node, operands in called_with(case, "padding_idx=")
+    )
+
+
+def _flat_groups(case: Case) -> bool:
+    """Whether a group that is normalised hardly differs from its mean."""
+    if not chained(case, "GroupNormalization"):
+        return False
+    for node, (x, *_) in called_with(case, "F.group_norm("):
+        groups = x.reshape(x.shape[0], getattr(node.op, "num_groups", 1), -1)
+        if bool((groups.mean(-1) ** 2 > FLAT * groups.var(-1)).any()):
+            return True
+    return False
 
 
 KNOWN: tuple[Known, ...] = (
@@ -120,15 +148,47 @@ net Fuzz {
         "ties of torch.topk",
         "PyTorch does not say which of several equal elements it takes; numpy and onnxruntime take the first",
         "torch 2.13; onnxruntime 1.31 (torch: topk is not stable, see its documentation)",
-        ("torch", "torch64"),
+        ("torch", "torch64", "gradient"),
         _topk_ties,
         """netc 1
 
 net Fuzz {
-    \"\"\"Draws: x0 in 0..1.\"\"\"
+    \"\"\"Draws: x0 in 0..1, x1 whole.\"\"\"
     input x0: int64[N, 6]
+    input x1: float32[N, 12]
     v1, v2 = topk(x0, k=3)
-    output v1, v2
+    v3, v4 = topk(x1, k=6)
+    output v1, v2, v3
+}
+""",
+    ),
+    Known(
+        "no slope for a padding row",
+        "the row padding_idx of a table is meant to stay: PyTorch, and netc with it, gives it no gradient",
+        "torch 2.13 (see F.embedding)",
+        ("slope",),
+        _padding_rows,
+        """netc 1
+
+net Fuzz {
+    input x0: int64[N, 4]
+    v1 = Embedding(x0, num_embeddings=2, embedding_dim=3, padding_idx=0)
+    output v1
+}
+""",
+    ),
+    Known(
+        "variance of onnxruntime's GroupNormalization",
+        "it takes the mean of squares less the square of the mean, which cancel where the mean is large",
+        "onnxruntime 1.31, from opset 21",
+        ("onnx", "plain onnx"),
+        _flat_groups,
+        """netc 1
+
+net Fuzz {
+    input x0: float32[N, 4, 3]
+    v1 = GroupNorm(x0 + 300.0, num_groups=2)
+    output v1
 }
 """,
     ),
