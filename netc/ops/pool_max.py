@@ -9,7 +9,7 @@ from typing import Any
 from netc.dims import AnyDim, Shape, at_least, value
 from netc.ops.arrays import np
 from netc.ops.code import Hole, Keyword
-from netc.ops.contract import Array, Graph, Operand, integers, register, require, sample
+from netc.ops.contract import Array, Graph, Operand, given, integers, register, require, sample
 from netc.ops.notation import apply, function
 from netc.ops.pool import Pooling, onnx_pad
 from netc.ops.window import Window
@@ -166,6 +166,9 @@ def _meets_map(window: Window, axis: int, n: AnyDim, positions: AnyDim) -> bool:
     return all(any(0 <= start + i < size for i in reach) for start in starts)
 
 
+LARGE_FIRST = given(((9.0, 1.0, 2.0, 3.0, 0.5, 8.0),))  # what padding would show
+
+
 @register("max_pool1d")
 class MaxPool1d(MaxPooling):
     """y[p] = the largest of x in the window at p; padding counts as -inf.
@@ -197,6 +200,7 @@ class MaxPool1d(MaxPooling):
         sample((2, 2, 7), kernel_size=3, stride=2, return_indices=True, flops=24),
         sample((2, 2, 7), kernel_size=2, padding=1, ceil_mode=True, return_indices=True),
         sample((1, 3, 6), kernel_size=2, stride=3, padding=1, ceil_mode=True, return_indices=True),
+        sample(LARGE_FIRST, kernel_size=2, padding=1, dilation=2, ceil_mode=True, return_indices=True),
         sample((1, 2, 9), kernel_size=4, stride=2, padding=2, dilation=2),
         sample((7, 8), kernel_size=2, rejects="x", without=("torch",)),  # torch has no N there
         sample(integers((1, 2, 8), 9), kernel_size=2, rejects="x", without=("torch",)),  # not in ONNX

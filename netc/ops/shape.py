@@ -65,6 +65,7 @@ class Flatten(Reshaping):
         sample((2, 3, 4, 5), start_dim=0),
         sample((2, 3, 4, 5), start_dim=1, end_dim=2),
         sample((2, 3, 4), start_dim=-2, end_dim=1),
+        sample((2, 3, 4), start_dim=0, end_dim=1),
         sample((2, 3), start_dim=0, end_dim=0),
         sample((2, 3)),
         sample((5,), start_dim=0),
