@@ -12,7 +12,7 @@ def _m(what: str, where: str, old: str, new: str, *tests: str, equivalent: str =
         old,
         new,
         ("nets",),
-        tests or ("test_dims", "test_soundness"),
+        tests or ("test_quotients", "test_dims"),
         equivalent,
     )
 

@@ -172,6 +172,22 @@ NETS: dict[str, str] = {
             y = relu(x)
             output x, y, y, identity(y)
         }""",
+    "saturated": """
+        net Saturated {
+            input x: float32[N, 5]
+            output log(sigmoid(x * 20)), softmax(x * 300, axis=-1), log_softmax(x * 300, axis=-1)
+        }""",
+    "numbers": """
+        fn halved(v, least = 2) = max(least, min(v // 2, 9), abs(-3) - 1)
+        net Numbers(widths: list[int] = [6, 14, 40]) {
+            input x: float32[N, 7]
+            for i, width in enumerate(widths, 1) {
+                x = x -> Linear(halved(width)) if width % 4 != 2 or i == 1 else x -> Linear(sum([width, i, -3]))
+            }
+            for part in reversed(range(2)) { x = x -> "back{part}": Linear(round(2.6) + part) -> tanh }
+            n = len(widths) if 1 < len(widths) <= 3 and not false else 9
+            output x * n - floor(2.5) ** 2 / 7 // 1, (x -> Linear(ceil(7 / 2) % 3 + 1)) * -1, x[..., -1] * widths[-1]
+        }""",
     "double": """
         net Double {
             input x: float64[N, 4]
