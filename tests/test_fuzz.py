@@ -19,6 +19,7 @@ from netc.fuzz.campaign import Tally, campaign, chunk, started, task_of
 from netc.fuzz.case import OPSETS, Case, case_of, read, written
 from netc.fuzz.draws import Rule, describe, rules
 from netc.fuzz.examine import Examiner, Outcome, Task, prepared
+from netc.fuzz.generate import generate_pair
 from netc.fuzz.judge import Finding, judged, signature
 from netc.fuzz.pairs import Chains, pairs_of
 from netc.fuzz.shrink import failing, shrink
@@ -56,7 +57,11 @@ def test_a_slice_of_programs(examiner: Examiner) -> None:
     tally = chunk(0, range(SLICE), examiner=examiner)
     assert not tally.failures, "\n".join(f"{f.index}: {f.findings}\n{f.text}" for f in tally.failures)
     assert tally.programs == SLICE and sum(tally.aside.values()) < SLICE / 20
-    assert tally.ops > 5 * SLICE and tally.no_gradient.total() < SLICE / 2 and tally.unsettled < tally.values / 20
+    assert (
+        tally.ops > 5 * SLICE
+        and tally.no_gradient.total() < SLICE / 2
+        and tally.unsettled < tally.values / 20
+    )
 
 
 @pytest.mark.parametrize("path", REGRESSIONS, ids=lambda path: path.stem)
@@ -111,6 +116,14 @@ def test_pairs_of_ops() -> None:
     chains = Chains()
     assert chains.can(("Conv2d", "BatchNorm2d")) and chains.can(("argmax", "one_hot"))
     assert not chains.can(("argmax", "Conv2d")) and not chains.can(("mse", "Conv2d"))
+
+
+@pytest.mark.parametrize("pair", [("sum", "ConvTranspose2d"), ("expand", "one_hot"), ("argmax", "where")])
+def test_a_pair_that_chance_does_not_meet_is_searched_for(pair: tuple[str, str]) -> None:
+    starts = list(Chains().starts(pair))
+    text = generate_pair(0, 0, pair, starts)
+    assert starts and text is not None
+    assert pair in pairs_of(case_of(text).located.flat)
 
 
 def test_draws_stand_in_the_docstring() -> None:

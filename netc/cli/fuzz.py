@@ -66,6 +66,8 @@ def command(
             sweep(pool, tally, seed, programs, progress)
         left = missing(tally)
         can = possible(pool, left, jobs) if pairs else None
+    if can is not None:
+        _list_pairs(out, left, can)
     click.echo(_text(tally, made, seconds, left, can), nl=False)
     if tally.failures:
         click.echo(_shrunk(tally, out), nl=False)
@@ -115,6 +117,13 @@ def _text(
     lines.append(f"unexplained: {tally.failed}")
     lines += [f"  {n} {oracle}: {note or 'other numbers'}" for (oracle, note), n in tally.kinds.most_common()]
     return "\n".join(lines) + "\n"
+
+
+def _list_pairs(out: Path, left: list[tuple[str, str]], can: list[tuple[str, str]]) -> None:
+    """Writes the pairs that were not met, with why."""
+    out.mkdir(parents=True, exist_ok=True)
+    lines = [f"{a} {b}: {'not met' if (a, b) in can else 'cannot be chained'}" for a, b in left]
+    (out / "pairs.txt").write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
 
 def _kinds(counts: dict[str, int]) -> list[tuple[str, int]]:

@@ -24,7 +24,7 @@ from netc.fuzz.pairs import Chains, asked
 CHUNK = 100
 KEPT = 25  # failing programs that are held in full
 AHEAD = 4  # chunks under way
-SWEEPS = 3  # turns in which pairs that were not met are tried
+SWEEPS = 6  # turns in which pairs that were not met are tried
 
 
 Told: TypeAlias = Callable[["Tally"], None]
@@ -87,16 +87,27 @@ def opset_of(index: int) -> int:
     return OPSETS[index % len(OPSETS)]
 
 
-def task_of(seed: int, index: int, pair: Pair | None = None) -> Task | Finding | None:
+def task_of(seed: int, index: int, pair: Pair | None = None, searched: bool = False) -> Task | Finding | None:
     """A program to examine; a finding where numpy cannot compute what an op's rules take.
 
-    pair: that which the program consists of; None where the two do not fit.
+    pair: that which the program consists of; None where the two do not fit. searched: it begins with what an
+    exhaustive search finds.
     """
     try:
-        text = generate_pair(seed, index, pair) if pair else generate(seed, index, asked(seed, index))
+        starts = list(_chains().starts(pair)) if pair and searched else []
+        if pair is None:
+            text: str | None = generate(seed, index, asked(seed, index))
+        else:
+            text = generate_pair(seed, index, pair, starts) if starts or not searched else None
     except Uncomputed as error:
         return Finding("forward", "numpy", str(error))
     return None if text is None else Task(text, opset_of(index), index % AGAIN == 0)
+
+
+@cache
+def _chains() -> Chains:
+    """One for each process: what it finds is kept."""
+    return Chains()
 
 
 @cache
@@ -108,12 +119,16 @@ def _examiner() -> Examiner:
 
 
 def chunk(
-    seed: int, indices: Sequence[int], pairs: Sequence[Pair] = (), examiner: Examiner | None = None
+    seed: int,
+    indices: Sequence[int],
+    pairs: Sequence[Pair] = (),
+    searched: bool = False,
+    examiner: Examiner | None = None,
 ) -> Tally:
     """What is found in the programs of these numbers, each of one of the `pairs` where there are some."""
     tally, examiner = Tally(), examiner or _examiner()
     asked_for: Sequence[Pair | None] = pairs or [None] * len(indices)
-    made = {i: task_of(seed, i, pair) for i, pair in zip(indices, asked_for, strict=True)}
+    made = {i: task_of(seed, i, pair, searched) for i, pair in zip(indices, asked_for, strict=True)}
     tasks = {index: task for index, task in made.items() if isinstance(task, Task)}
     for (index, task), outcome in zip(tasks.items(), examiner.examine(list(tasks.values())), strict=True):
         tally.enter(index, task, outcome)
@@ -144,13 +159,14 @@ def missing(tally: Tally) -> list[Pair]:
 
 
 def sweep(pool: Executor, tally: Tally, seed: int, programs: int, told: Told | None = None) -> None:
-    """Adds programs of two ops, one for each pair that was not met, as often as that meets any."""
+    """Adds programs of two ops, one for each pair that was not met, in some turns; in the last by a search."""
     for turn in range(SWEEPS):
         left = missing(tally)
         start = programs + turn * len(registry()) ** 2
         numbered = [(start + i, pair) for i, pair in enumerate(left)]
         parts = [numbered[i : i + CHUNK] for i in range(0, len(numbered), CHUNK)]
-        works = ((chunk, seed, [i for i, _ in part], [pair for _, pair in part]) for part in parts)
+        last = turn == SWEEPS - 1
+        works = ((chunk, seed, [i for i, _ in part], [pair for _, pair in part], last) for part in parts)
         for part in _run(pool, works):
             tally.add(part)
             if told is not None:
@@ -159,8 +175,7 @@ def sweep(pool: Executor, tally: Tally, seed: int, programs: int, told: Told | N
 
 def search(pairs: Sequence[Pair]) -> list[Pair]:
     """Those of `pairs` that can be met, by what the samples show."""
-    chains = Chains()
-    return [pair for pair in pairs if chains.can(pair)]
+    return [pair for pair in pairs if _chains().can(pair)]
 
 
 def possible(pool: Executor, left: Sequence[Pair], jobs: int) -> list[Pair]:

@@ -85,6 +85,10 @@ class Draft:
             self._forget(*before)
         return made
 
+    def begin(self, fit: Fit) -> list[Held]:
+        """An application of which every operand is a new input; nothing where it is not sound."""
+        return self._apply(fit, 0, None) or []
+
     def _forget(self, inputs: int, held: int) -> None:
         for dropped in self.inputs[inputs:]:
             self.rules.pop(dropped.name, None)

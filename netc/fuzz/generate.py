@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -11,6 +12,7 @@ from netc.diagnostics import Source
 from netc.dims import AnyDim
 from netc.fuzz.draft import Call, Draft, N
 from netc.fuzz.draws import describe
+from netc.fuzz.fit import Fit
 from netc.fuzz.held import Array, Held, computed, soundness
 from netc.fuzz.spell import Unspellable, dimension
 from netc.ops.contract import OPS, Op
@@ -19,6 +21,7 @@ from netc.syntax.write import write
 
 NET = "Fuzz"
 MOST = 12  # ops
+STARTS, TURNS = 8, 8  # how many applications of an op are tried, and how often
 SETTING = re.compile(r"(\w+)=(\d+\.\d+|\d+|true|false)(?=[,)])")
 Pair = tuple[str, str]
 
@@ -42,10 +45,19 @@ def generate(seed: int, index: int, pairs: Sequence[Pair] = ()) -> str:
     return writer.text()
 
 
-def generate_pair(seed: int, index: int, pair: Pair) -> str | None:
-    """A program of no more than the second op on what the first makes; None where they do not fit."""
-    writer = _Writer(Draft(Random(f"{seed}/{index}"), registry()))
-    return writer.text() if writer.chain(OPS[pair[0]], OPS[pair[1]]) else None
+def generate_pair(seed: int, index: int, pair: Pair, starts: Iterable[Fit] = ()) -> str | None:
+    """A program of no more than the second op on what the first makes; None where they do not fit.
+
+    starts: applications of the first to begin with; random ones are tried where there are none.
+    """
+    rng = Random(f"{seed}/{index}")
+    for start in islice(starts, STARTS):
+        for _ in range(TURNS):
+            writer = _Writer(Draft(rng, registry()))
+            if writer.after(start, OPS[pair[1]]):
+                return writer.text()
+    writer = _Writer(Draft(rng, registry()))
+    return writer.text() if not starts and writer.chain(OPS[pair[0]], OPS[pair[1]]) else None
 
 
 class _Writer:
@@ -67,6 +79,12 @@ class _Writer:
                     if self.draft.op(second, value, slot):
                         return True
         return False
+
+    def after(self, start: Fit, second: type[Op]) -> bool:
+        """Applies `second` to what the application `start` makes of new inputs."""
+        made = self.draft.begin(start)
+        slots = range(max(1, len(second.operands)))
+        return any(self.draft.op(second, v, s) for v in made if v.sound for s in slots for _ in range(TURNS))
 
     def step(self, draft: Draft | None = None, depth: int = 0) -> None:
         body = draft or self.draft

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 from random import Random
 
-from netc.fuzz.fit import fits, good_samples, shape_of
+from netc.fuzz.fit import Fit, fits, good_samples, shape_of
 from netc.fuzz.generate import Pair, registry
 from netc.ir.module import Type, Value
 from netc.ops.contract import DTYPES, FLOATS, OPS, Op
@@ -45,19 +45,23 @@ def asked(seed: int, index: int) -> tuple[Pair, ...]:
 class Chains:
     """An exhaustive search over the samples: what each op makes of what is at hand, and which op takes it."""
 
-    made: dict[str, tuple[Type, ...]] = field(default_factory=dict)
+    made: dict[str, Mapping[Type, Fit]] = field(default_factory=dict)
     taken: dict[tuple[str, Type], bool] = field(default_factory=dict)
 
-    def can(self, pair: Pair) -> bool:
-        """Whether the second op takes something that the first makes."""
-        return any(self._takes(pair[1], type_) for type_ in self._types(pair[0]))
+    def starts(self, pair: Pair) -> Iterator[Fit]:
+        """Applications of the first op that make something which the second takes."""
+        return (fit for type_, fit in self._types(pair[0]).items() if self._takes(pair[1], type_))
 
-    def _types(self, name: str) -> tuple[Type, ...]:
+    def can(self, pair: Pair) -> bool:
+        """Whether there is one."""
+        return any(True for _ in self.starts(pair))
+
+    def _types(self, name: str) -> Mapping[Type, Fit]:
         if name not in self.made:
-            found = dict.fromkeys(_outputs(OPS[name]))
+            found = dict(_outputs(OPS[name]))
             ranked = sorted(found, key=lambda t: (len(t.shape), t.dtype, str(t)))
             step = max(1, len(ranked) // TYPES)
-            self.made[name] = tuple(ranked[::step])
+            self.made[name] = {type_: found[type_] for type_ in ranked[::step]}
         return self.made[name]
 
     def _takes(self, name: str, type_: Type) -> bool:
@@ -67,12 +71,12 @@ class Chains:
         return self.taken[key]
 
 
-def _outputs(op_class: type[Op]) -> Iterator[Type]:
-    """Types that an op makes of sample operands of every op that it takes."""
+def _outputs(op_class: type[Op]) -> Iterator[tuple[Type, Fit]]:
+    """Types that an op makes of sample operands of every op that it takes, each with how."""
     own = [Type(d.dtype, shape_of(d)) for s in good_samples(op_class) for d in s.operands[:1]]
     for type_ in dict.fromkeys((*own, *_catalogue())):
-        for fit_outputs in islice(_applications(op_class, type_, 2), 3):
-            yield from fit_outputs
+        for fit in islice(_applications(op_class, type_, 2), 3):
+            yield from ((made, fit) for made in fit.outputs)
 
 
 @cache
@@ -93,11 +97,10 @@ def _catalogue() -> tuple[Type, ...]:
     return tuple(Type(dtype, shape) for shape in shapes for dtype in DTYPES)
 
 
-def _applications(op_class: type[Op], type_: Type, tries: int) -> Iterator[tuple[Type, ...]]:
-    """The types of the outputs of applications of an op to an operand of `type_`."""
+def _applications(op_class: type[Op], type_: Type, tries: int) -> Iterator[Fit]:
+    """Applications of an op to an operand of `type_`."""
     rng = Random(f"{op_class.name} {type_}")
     for sample in good_samples(op_class):
         for slot, draw in enumerate(sample.operands):
             if (draw.dtype in FLOATS) == (type_.dtype in FLOATS) or type_.dtype in op_class.accepts:
-                for fit in islice(fits(rng, op_class, sample, slot, type_, TRIES), tries):
-                    yield fit.outputs
+                yield from islice(fits(rng, op_class, sample, slot, type_, TRIES), tries)
