@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import netc.ops  # noqa: F401  # enters the ops
-from netc.ops.describe import Description, describe, families
+from netc.ops.describe import Description, describe, families, initialisers
 from netc.std.describe import BlockDescription, blocks
 
 PAGE = Path(__file__).with_name("ops.md")
@@ -21,6 +21,10 @@ In a formula y is the result, g the gradient that comes in, and dx the one that 
 the op's own rule has been run on named sizes; what it asks of them stands behind "where". Operations count a
 multiply-add as two.
 """
+STARTS = """## Initialisers
+
+How parameters start; [language.md](language.md#how-parameters-start) says where they are written.
+"""
 STANDARD = """## Blocks of the standard library
 
 Written in the language, in scope without import.
@@ -34,7 +38,7 @@ def page() -> str:
     for family, described in members.items():
         parts.append(f"## {family}\n")
         parts += ["\n".join(_entry(d)) for d in described]
-    parts.append(STANDARD)
+    parts += [STARTS, "\n".join(_starts()), STANDARD]
     parts += ["\n".join(_block(b)) for b in blocks().values()]
     return "\n".join(parts)
 
@@ -86,6 +90,12 @@ def _parameters(d: Description) -> Iterator[str]:
         for h in shown.holds:
             yield f"| `{h.name}` | `{h.shape}` | {h.start}{'' if h.trainable else ', not trained'} |"
         yield ""
+
+
+def _starts() -> Iterator[str]:
+    yield "| initialiser | draws |\n| --- | --- |"
+    yield from (f"| `{signature}` | {draws} |" for signature, draws in initialisers())
+    yield ""
 
 
 def _block(b: BlockDescription) -> Iterator[str]:

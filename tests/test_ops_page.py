@@ -12,6 +12,7 @@ from test_cli import netc
 
 from netc.ops.contract import OPS
 from netc.ops.describe import describe
+from netc.ops.initialiser import INITIALISERS
 from netc.ops.prose import prose
 from netc.std.describe import blocks
 
@@ -42,6 +43,7 @@ def test_page_has_every_spelling_and_attribute(make_ops: ModuleType) -> None:
         described = describe(op)
         assert described.prose.formula in entry and described.prose.source in entry
         assert all(f"| `{a.name}` | {a.takes} |" in entry for a in described.attributes)
+    assert all(f"| `{name}" in page for name in INITIALISERS)
     for block in blocks().values():
         assert f"### {block.name}\n" in page and block.source in page
 
@@ -66,6 +68,8 @@ def test_the_list_names_every_op_and_block() -> None:
     listed = json.loads(netc("ops", "--format", "json")[1])
     assert {o["name"] for o in listed["ops"]} == {op.name for op in ALL}
     assert {b["name"] for b in listed["blocks"]} == set(blocks())
+    assert all(f"{name}(" in said or f"  {name} " in said for name in INITIALISERS)
+    assert [i["signature"].partition("(")[0] for i in listed["initialisers"]] == list(INITIALISERS)
 
 
 def test_a_convolution_as_an_example() -> None:

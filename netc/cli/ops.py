@@ -13,11 +13,12 @@ import netc.ops  # noqa: F401  (enters the ops in the registry)
 from netc.cli import options
 from netc.diagnostics.wording import nearest
 from netc.ops.contract import OPS, Op
-from netc.ops.describe import Description, describe, families
+from netc.ops.describe import Description, describe, families, initialisers
 from netc.ops.prose import prose
 from netc.std.describe import BlockDescription, blocks
 
 WIDTH = 110
+STARTS = "Initialisers, for parameters of layers and raw ones"
 STANDARD = "Blocks of the standard library, written in the language"
 
 
@@ -57,6 +58,9 @@ def _list_text() -> Iterator[str]:
         yield family
         yield from _columns([(_spellings(op), prose(op.__doc__).headline) for op in ops])
         yield ""
+    yield STARTS
+    yield from _columns(initialisers())
+    yield ""
     yield STANDARD
     yield from _columns([(b.name, b.headline) for b in blocks().values()])
     yield ""
@@ -79,7 +83,8 @@ def _list_json() -> str:
         {"name": b.name, "family": b.family, "signature": b.signature, "doc": b.headline}
         for b in blocks().values()
     ]
-    return json.dumps({"ops": ops, "blocks": described}, indent=2)
+    starts = [{"signature": signature, "draws": draws} for signature, draws in initialisers()]
+    return json.dumps({"ops": ops, "initialisers": starts, "blocks": described}, indent=2)
 
 
 def _json(described: Description | BlockDescription) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from netc.dims import AnyDim, Dim, show
 from netc.ops.attributes import BadArgument, bind, parameters_of
 from netc.ops.contract import DTYPES, FLOATS, OPS, Init, Mismatch, Op, Parameter, Sample
+from netc.ops.initialiser import INITIALISERS
 from netc.ops.prose import Prose, prose
 from netc.ops.rule import Rule, rule, shape_of
 
@@ -137,6 +138,16 @@ def families() -> dict[str, list[type[Op]]]:
         if name == op.name:
             found.setdefault(title(op.__module__), []).append(op)
     return dict(sorted(found.items()))
+
+
+def initialisers() -> list[tuple[str, str]]:
+    """Each initialiser: its signature, and what it draws."""
+    found = []
+    for name, kind in INITIALISERS.items():
+        given = [(f.name, "" if f.default is MISSING else f"={shown(f.default)}") for f in fields(kind)]
+        signature = f"{name}({', '.join(n + d for n, d in given)})" if given else name
+        found.append((signature, prose(kind.__doc__).headline))
+    return found
 
 
 def title(module: str) -> str:
