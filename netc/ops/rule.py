@@ -91,6 +91,9 @@ def _naming(shapes: Sequence[tuple[int, ...]], ones: bool, apart: bool) -> list[
         return size(name)
 
     for i, shape in enumerate(shapes):
+        if shape in shapes[:i]:
+            out.append(out[shapes.index(shape)])
+            continue
         letters = LETTERS.get(len(shape), "") if i == 0 else ""
         named: list[AnyDim] = []
         for axis, n in enumerate(shape):
@@ -153,13 +156,20 @@ def _applied(
 
 
 def _name_some(made: Rule, op_class: type[Op], shapes: Sequence[tuple[int, ...]]) -> Rule:
-    """The rule on numbers, with each size of the first operand named that need not be one."""
+    """The rule on numbers, with each size of the first operand named that need not be one.
+
+    Where it is named, so are equal sizes of the other operands.
+    """
     letters = LETTERS.get(len(shapes[0]), "") if shapes else ""
     for axis, letter in enumerate(letters):
-        changed = list(made.operands[0])
-        changed[axis] = size(letter)
-        trial = _run(op_class, made.attributes, [tuple(changed), *made.operands[1:]], shapes)
-        made = trial if trial is not None and not trial.facts else made
+        first = list(made.operands[0])
+        first[axis] = size(letter)
+        others = [tuple(size(letter) if n == shapes[0][axis] else n for n in o) for o in made.operands[1:]]
+        for operands in ([tuple(first), *others], [tuple(first), *made.operands[1:]]):
+            trial = _run(op_class, made.attributes, operands, shapes)
+            if trial is not None and not trial.facts:
+                made = trial
+                break
     return made
 
 
