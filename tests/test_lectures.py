@@ -138,6 +138,26 @@ def test_gradients_of_a_sum_times_a_number() -> None:
     assert [float(v) for v in found] == [-12.0, -4.0, -4.0, 3.0]
 
 
+def test_a_trace_draws_the_graph(tmp_path: Path) -> None:
+    """The same by `netc trace`: value and gradient at each node."""
+    spec = tmp_path / "product.net"
+    spec.write_text(PRODUCT)
+    status, said = netc("trace", spec, "--at", "x=-2,y=5,z=-4", "--format", "json")
+    assert status == 0, said
+    found = {row["name"]: (row["value"], row["gradient"]) for row in json.loads(said)}
+    assert {k: found[k] for k in "xyzq"} == {"x": (-2, -4), "y": (5, -4), "z": (-4, 3), "q": (3, -4)}
+    assert (-12, 1) in found.values()
+
+
+def test_a_trace_of_the_sigmoid_neuron(tmp_path: Path) -> None:
+    spec = tmp_path / "neuron.net"
+    spec.write_text(NEURON)
+    said = netc("trace", spec, "--at", "w=[2,-3,-3],x=[-1,-2]", "--format", "json")[1]
+    found = {row["name"]: row["gradient"] for row in json.loads(said)}
+    assert np.round(found["w"], 1).tolist() == [-0.2, -0.4, 0.2]
+    assert np.round(found["x"], 1).tolist() == [0.4, -0.6]
+
+
 def test_the_sigmoid_neuron() -> None:
     """w = (2, -3, -3), x = (-1, -2): 0.73 forward; 0.2 to the bias, 0.4 and -0.6 to x, -0.2 and -0.4 to w."""
     given = {"w": np.array([2.0, -3.0, -3.0]), "x": np.array([-1.0, -2.0])}
