@@ -1,6 +1,7 @@
 """Gradients as graphs: against torch.autograd on the emitted module, against differences, and by hand."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from netc.autodiff.training import training
 from netc.backends.to_torch import to_torch
 from netc.cli.main import cli
 from netc.deploy.verify_training import verify_training
+from netc.diagnostics import Refused
 from netc.ir.verify import verify_nodes
 from netc.ops.contract import OPS
 
@@ -67,6 +69,36 @@ net Kinked {
 }
 """
 
+HEAD = "net A {\n input x: float32[N, 4]\n target t: int64[N]\n fc = Linear(3)\n y = fc(x)\n"
+ODD = {
+    "no parameters": "net A {\n input x: float32[N, 3]\n output tanh(x), tanh(x), x\n}",
+    "a loss that is a target": "net A {\n input x: float32[N, 3]\n target t: float32[]\n output tanh(x)\n loss t\n}",
+    "a loss that is a parameter": "net A {\n input x: float32[N, 3]\n param w: float32[] = ones\n output x * w\n loss w\n}",
+    "two precisions": (
+        "net A {\n input x: float32[N, 3], z: float64[N, 3]\n a = x -> Linear(2)\n b = z -> Linear(2)\n"
+        " output a, b\n loss mean(a * a)\n loss mean(b * b)\n}"
+    ),
+    "a cast that narrows": 'net A {\n input x: float64[N, 4]\n y = x -> Linear(4)\n output cast(y, "float32")\n}',
+    "a bias before a BatchNorm": HEAD + " z = BatchNorm1d(y) -> relu\n output z\n loss cross_entropy(z, t)\n}",
+    "a metric that trains otherwise": (
+        HEAD + " output y\n loss cross_entropy(y, t)\n"
+        " metric accuracy(dropout(tanh(y), 0.5) -> BatchNorm1d, t)\n}"
+    ),
+    "an output with a dropout": HEAD + " output dropout(y, 0.3)\n loss cross_entropy(y, t)\n}",
+    "an auxiliary head": (
+        HEAD + " a = y -> dropout(0.5) -> aux: Linear(3)\n z = tanh(y) -> dropout(0.5) -> Linear(3)\n"
+        " output z\n loss cross_entropy(z, t)\n loss 0.3 * cross_entropy(a, t)\n}"
+    ),
+    "an output of a block that nothing reads": (
+        "block B {\n input x: [N, C]\n output dropout(x, 0.5), dropout(tanh(x), 0.25)\n}\n"
+        + HEAD + " p, q = B(y)\n output q\n loss cross_entropy(q, t)\n}"
+    ),
+    "parts that nothing reads": (
+        "net A {\n input x: float32[N, 6]\n f = Linear(6)\n a, b, c = split(f(x), 2, axis=1)\n"
+        " v, i = topk(tanh(f(x)), 2)\n output b, v\n}"
+    ),
+}  # fmt: skip
+
 
 def checked(net, tmp_path, tolerance=1e-5):
     return verify_training(net, to_torch(net), net.name, 20, tolerance, tmp_path)
@@ -95,6 +127,38 @@ def test_training_of_small_nets_agrees_three_ways(text, tmp_path):
         buffers = {"running_mean", "running_var", "num_batches_tracked"}
         assert {f"buffer/{layer}.{b}" for layer in ("cell.bn1", "scale") for b in buffers} <= keys
         assert {"gradient/gain", "gradient/cell.conv1.weight", "gradient/fc.weight"} <= keys
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+def test_training_of_odd_nets_agrees_three_ways(text, tmp_path):
+    report = checked(written(text), tmp_path)
+    assert not report.failures and report.worst("torch", "loss") and report.worst("onnx", "loss")
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+def test_odd_nets_pass_their_checks(text):
+    net = written(text)
+    assert gradcheck(subject(net)).passed
+    assert jacobians(subject(net, weighed=True)).passed
+    assert gradcheck(second_order(subject(net))).passed
+
+
+def test_a_small_gradient_that_is_wrong_is_still_found(tmp_path, monkeypatch):
+    linear = OPS["Linear"]
+    right = linear.vjp
+
+    def wrong(self, *a):
+        dx, dw, db = right(self, *a)
+        return dx, dw, db + 1e-12
+
+    monkeypatch.setattr(linear, "vjp", wrong)
+    failures = checked(written(ODD["a bias before a BatchNorm"]), tmp_path).failures
+    assert [(e.target, e.key) for e in failures] == [("torch", "gradient/fc.bias")]
+
+
+def test_statistics_of_training_are_of_enough_values():
+    assert subject(written(ODD["a bias before a BatchNorm"])).sizes == {"N": 8}
+    assert subject(written(ODD["an output with a dropout"])).sizes == {"N": 2}
 
 
 def test_a_doubled_rule_is_found_and_named(tmp_path, monkeypatch):
@@ -222,6 +286,34 @@ def test_the_verbs(tmp_path):
     assert table.splitlines()[0].split() == ["node", "value", "gradient"]
     assert "[1, 1, 1, 1]" in next(line for line in table.splitlines() if line.startswith("fc1.bias"))
     assert "6 gradients" not in run("verify", spec, "--no-training") and "4 gradients" in run("verify", spec)
+
+
+@pytest.mark.parametrize(
+    ("at", "why"),
+    [
+        ("x=[[1, 2, 3, 4], [1]],t=[0]", "several shapes"),
+        ("x=null,t=[0]", "a number or a list"),
+        ("x=[],t=[0]", "a number or a list"),
+        ("x=[[1, 2, 3, 4]],t=[1.5]", "whole numbers"),
+        ("x=[[1, 2, 3, 4]],t=[0],t=[1]", "already"),
+        ("x=[[1, 2, 3, 4]],t=[0],fc.bias=[1, 2]", r"does not fit `fc.bias`: float32\[3\]"),
+        ("x=[[1, 2, 3, 4]],t=[3]", "there are 3 classes"),
+        ("x=[[1, 2, 3]],t=[0]", r"has shape \[1, 3\]"),
+    ],
+)
+def test_a_trace_refuses_what_it_cannot_take(tmp_path, at, why):
+    spec = tmp_path / "odd.net"
+    spec.write_text(ODD["an output with a dropout"])
+    done = CliRunner().invoke(cli, ["trace", str(spec), "--at", at])
+    assert isinstance(done.exception, Refused) and re.search(why, done.exception.diagnostics[0].message)
+
+
+@pytest.mark.parametrize("output", ["x", "w"])
+def test_a_net_without_ops_has_a_graph_and_a_trace(tmp_path, output):
+    spec = tmp_path / "bare.net"
+    spec.write_text(f"net A {{\n input x: float32[]\n param w: float32[] = ones\n output {output}\n}}")
+    assert f"d {output}: float32[] = %" in run("grad", spec, "--inputs")
+    assert run("trace", spec, "--at", "x=3").splitlines()[1].split()[0] == output
 
 
 def test_a_failing_check_exits_with_1(tmp_path, monkeypatch):

@@ -148,6 +148,69 @@ def test_a_net_without_a_loss_has_no_step():
         to_onnx_training(written("net A {\n input x: float32[N, 4]\n output x -> Linear(3)\n}"), SGD)
 
 
+@pytest.mark.parametrize("optimizer", [SGD, ADAMW], ids=["sgd", "adamw"])
+def test_a_name_that_the_step_needs_is_refused(optimizer):
+    text = "net A {\n input x: float32[N, 4], NAME: float32[N, 1]\n y = x -> Linear(1)\n output y\n loss mse(y, NAME)\n}"
+    with pytest.raises(Refused, match="two things named `lr`"):
+        to_onnx_training(written(text.replace("NAME", "lr")), optimizer)
+    step = written(text.replace("NAME", "step"))
+    if optimizer is SGD:
+        to_onnx_training(step, optimizer)
+    else:
+        with pytest.raises(Refused, match="two things named `step`"):
+            to_onnx_training(step, optimizer)
+
+
+METRICS = """
+block Pair {
+    input x: [N, C]
+    output dropout(x, 0.5), dropout(tanh(x), 0.25)
+}
+net A {
+    input x: float32[N, 4], scale: float32[]
+    target label: int64[N]
+    unread, y = x -> Linear(3) -> Pair
+    output y * scale
+    loss cross_entropy(y, label)
+    metric rate: scale
+    metric accuracy(y -> head: Linear(3) -> BatchNorm1d, label)
+}
+"""
+
+
+def test_what_only_a_metric_reads_is_not_trained(tmp_path):
+    spec = tmp_path / "a.net"
+    spec.write_text(METRICS)
+    command = [sys.executable, "-m", "netc", "compile", spec, "--target", "onnx-train", "-o", tmp_path]
+    subprocess.run(command, cwd=ROOT, check=True)
+    session = onnxruntime.InferenceSession(tmp_path / "a.train.onnx", providers=["CPUExecutionProvider"])
+    training = json.loads(session.get_modelmeta().custom_metadata_map["netc"])["training"]
+    inputs = {i.name: i.shape for i in session.get_inputs()}
+    assert training["masks"] == {"mask2.pair1.dropout": 0.75}
+    assert {"fc1.weight", "bn1.running_mean"} < training["carried"].keys() < inputs.keys()
+    assert not {"head.weight", "bn1.weight", "mask1.pair1.dropout"} & inputs.keys()
+    given = {
+        name: np.full([5 if n == "N" else n for n in shape], 0.5, np.float32)
+        for name, shape in inputs.items()
+    }
+    given |= {"label": np.zeros(5, np.int64), "bn1.num_batches_tracked": np.array(2)}
+    found = dict(zip([o.name for o in session.get_outputs()], session.run(None, given), strict=True))
+    assert found["metric.rate"] == 0.5 and found["bn1.num_batches_tracked.next"] == 3
+
+
+def test_a_step_in_two_precisions(tmp_path):
+    text = (
+        "net A {\n input x: float32[N, 3], z: float64[N, 3]\n a = x -> Linear(2)\n b = z -> Linear(2)\n"
+        " output a, b\n loss mean(a * a)\n loss mean(b * b)\n}"
+    )
+    model = to_onnx_training(written(text), ADAMW)
+    onnx.checker.check_model(model.proto)
+    types = {
+        o.name: o.type.tensor_type.elem_type for o in (*model.proto.graph.input, *model.proto.graph.output)
+    }
+    assert [types[n] for n in ("lr", "loss", "fc1.weight.next", "fc2.weight.next")] == [1, 11, 1, 11]
+
+
 def test_the_example_trains_without_netc_or_torch(tmp_path):
     command = [sys.executable, "-m", "netc", "compile", "specs/digits.net", "--net", "DigitsMLP"]
     subprocess.run([*command, "--target", "onnx-train", "-o", str(tmp_path)], cwd=ROOT, check=True)

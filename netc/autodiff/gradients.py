@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from netc.autodiff.objective import trained
 from netc.autodiff.reverse import pruned, reverse
 from netc.autodiff.subject import Subject
 from netc.autodiff.tape import Tape
@@ -21,7 +22,7 @@ class GradientGraph:
 def gradient_graph(subject: Subject) -> GradientGraph:
     """The graph of one step of training, without the step itself."""
     flat = subject.located.flat
-    weights = [p for p in flat.params.values() if p.trainable]
+    weights = trained(flat, flat.outputs[:1])
     backward = reverse(subject.located, flat.outputs[:1], weights, {})
     made = backward.flat.outputs
     outputs = (made[0], *made[len(flat.outputs) - len(subject.buffers) :])

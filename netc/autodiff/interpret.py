@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from netc.diagnostics import Refused
+from netc.diagnostics.wording_gradient import no_such_position
 from netc.diagnostics.wording_weights import misfit_input
 from netc.dims import Dim, Size, substitute
-from netc.ir.module import Constant, Param, Value
+from netc.ir.module import Constant, Node, Param, Value
+from netc.ops.contract import Op
 from netc.passes.inline import Flat, with_sizes
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -33,8 +36,7 @@ def interpret(
     last |= dict.fromkeys(flat.outputs, len(flat.nodes))
     for i, node in enumerate(flat.nodes):
         operands = tuple(values[v] for v in node.operands)
-        made = with_sizes(node.op, sizes).forward(*operands)
-        outputs = tuple(map(widen, made if isinstance(made, tuple | list) else (made,)))
+        outputs = computed(replace(node, op=in_float64(with_sizes(node.op, sizes))), operands)
         if watch is not None:
             watch(i, operands, outputs)
         values.update(zip(node.outputs, outputs, strict=True))
@@ -66,6 +68,21 @@ def widen(values: Array) -> Array:
     """`values` in float64 where they are floats."""
     array = np.asarray(values)
     return array.astype(np.float64) if array.dtype.kind == "f" else array
+
+
+def computed(node: Node, operands: Sequence[Array]) -> Arrays:
+    """What `node` makes of numbers; Refused where one of them points to what is not there."""
+    try:
+        made = node.op.forward(*operands)
+    except IndexError as error:
+        raise Refused(no_such_position(node.span, node.op.name, str(error))) from None
+    return tuple(map(widen, made if isinstance(made, tuple | list) else (made,)))
+
+
+def in_float64(op: Op) -> Op:
+    """`op` where what it would make float32, as a cast does, is float64 like all else."""
+    narrow = [field.name for field in fields(op) if getattr(op, field.name) == "float32"]
+    return replace(op, **dict.fromkeys(narrow, "float64")) if narrow else op
 
 
 def free_sizes(values: list[Value], arrays: Mapping[str, Array]) -> dict[str, int]:

@@ -25,6 +25,7 @@ Array: TypeAlias = npt.NDArray[Any]
 
 LIMIT = 3_000_000  # elements of all Jacobians together
 STEPS = (1e-3, 1e-5, 1e-7)
+FLAT = 1e-5  # of the steepest operand's: a Jacobian that is smaller counts as so large, as it may be all rounding
 
 
 def jacobians(
@@ -36,14 +37,15 @@ def jacobians(
     """
     wrt = tuple(differentiable(subject))
     point = Point(subject.located, subject.inputs, subject.weights)
-    count = sum(y.size for y in point.outputs[1:])
+    count = sum(prod(numbers(w.type.shape)) for w in subject.weighing)
     total = count * sum(point.values[v].size for v in wrt)
     if total > LIMIT:
         raise Refused(too_large_for_jacobian(subject.net.block.span, subject.net.name, total, LIMIT))
     told_by_graph = _by_graph(subject, wrt, point)
+    least = FLAT * max((float(np.abs(j).max(initial=0.0)) for j in told_by_graph), default=0.0)
     rows = []
     for value, jacobian in zip(wrt, told_by_graph, strict=True):
-        rows.append(_row(point, value, jacobian))
+        rows.append(_row(point, value, jacobian, len(subject.weighing), max(least, 1e-12)))
         told(rows[-1])
     passed = all(row.error <= tolerance for row in rows)
     blamed = () if passed else broken_rules(subject, tolerance)
@@ -64,13 +66,14 @@ def _by_graph(subject: Subject, wrt: tuple[Value, ...], point: Point) -> list[Ar
     return [np.stack([row[k].ravel() for row in rows]) for k in range(len(wrt))]
 
 
-def _row(point: Point, value: Value, jacobian: Array) -> Row:
+def _row(point: Point, value: Value, jacobian: Array, compared: int, least: float) -> Row:
+    """compared: how many of the outputs that follow the number; buffers follow those. least: what errors are over."""
     after, held = point.after(value), point.values[value]
-    scale = max(float(np.abs(jacobian).max(initial=0.0)), 1e-12)
+    scale = max(float(np.abs(jacobian).max(initial=0.0)), least)
     error, skipped, narrowest = 0.0, 0, 1.0
     kinks: dict[str, None] = {}
     for i in range(held.size):
-        column, step, kink = _column(point, value, i, after)
+        column, step, kink = _column(point, value, i, after, compared)
         if column is None:
             skipped += 1
             kinks[kink] = None
@@ -83,9 +86,9 @@ def _row(point: Point, value: Value, jacobian: Array) -> Row:
 
 
 def _column(
-    point: Point, value: Value, element: int, after: tuple[int, ...]
+    point: Point, value: Value, element: int, after: tuple[int, ...], compared: int
 ) -> tuple[Array | None, float, str]:
-    """The slopes of all outputs along one element, by 5-point differences at the widest step without a kink."""
+    """The slopes of the outputs compared along one element, by 5-point differences at the widest step without a kink."""
     kink = ""
     for step in STEPS:
         found = {}
@@ -96,7 +99,7 @@ def _column(
             if moved.kink is not None:
                 kink = moved.kink
                 break
-            found[k] = np.concatenate([y.ravel() for y in moved.outputs[1:]])
+            found[k] = np.concatenate([y.ravel() for y in moved.outputs[1 : 1 + compared]])
         else:
             return (8 * (found[1] - found[-1]) - (found[2] - found[-2])) / (12 * step), step, ""
     return None, 0.0, kink

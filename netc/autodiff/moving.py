@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from netc.autodiff.interpret import bound, widen
+from netc.autodiff.interpret import bound, computed, in_float64
 from netc.ir.module import Node, Value
-from netc.ops.contract import Op
 from netc.passes.locate import Located
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -35,12 +34,15 @@ class Point:
 
     def __init__(self, located: Located, given: Mapping[str, Array], weights: Mapping[str, Array]) -> None:
         self.located = located
-        self.nodes: tuple[Node, ...] = located.flat.nodes
+        self.nodes: tuple[Node, ...] = tuple(
+            node if (op := in_float64(node.op)) is node.op else replace(node, op=op)
+            for node in located.flat.nodes
+        )
         self.values: dict[Value, Array] = bound(located.flat, given, weights)
         self.branches: list[Array | None] = []
         for node in self.nodes:
             operands = [self.values[v] for v in node.operands]
-            self.values.update(zip(node.outputs, _outputs(node.op, operands), strict=True))
+            self.values.update(zip(node.outputs, _outputs(node, operands), strict=True))
             self.branches.append(node.op.branch(*operands))
 
     @property
@@ -65,7 +67,7 @@ class Point:
             operands = [values[v] if v in values else self.values[v] for v in node.operands]
             if watch and kink is None and self._left(i, operands):
                 kink = self.located.place(i)
-            values.update(zip(node.outputs, _outputs(node.op, operands), strict=True))
+            values.update(zip(node.outputs, _outputs(node, operands), strict=True))
         outputs = self.located.flat.outputs
         return Moved(tuple(values[v] if v in values else self.values[v] for v in outputs), kink)
 
@@ -79,7 +81,6 @@ def same_piece(a: Array | None, b: Array | None) -> bool:
     return a is None or b is None or np.array_equal(a, b)
 
 
-def _outputs(op: Op, operands: list[Array]) -> tuple[Array, ...]:
+def _outputs(node: Node, operands: list[Array]) -> tuple[Array, ...]:
     with np.errstate(all="ignore"):
-        made = op.forward(*operands)
-    return tuple(map(widen, made if isinstance(made, tuple | list) else (made,)))
+        return computed(node, operands)

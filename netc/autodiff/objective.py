@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from netc.autodiff.reverse import pruned
-from netc.autodiff.tape import Tape
+from netc.autodiff.tape import Tape, Traced
 from netc.diagnostics import Refused
 from netc.diagnostics.wording_gradient import no_objective
 from netc.dims import Prover, proving
-from netc.ir.module import Net, Value
+from netc.ir.module import Net, Param, Value
 from netc.ops.contract import FLOATS
+from netc.ops.notation import cast
+from netc.passes.inline import Flat
 from netc.passes.locate import Located, locate
 
 
@@ -33,16 +34,18 @@ def differentiable(net: Net) -> bool:
     return bool(net.losses) or any(v.type.dtype in FLOATS for v in net.block.outputs)
 
 
-def objective(net: Net, weighed: bool = False) -> Objective:
+def objective(net: Net, weighed: bool = False, beside: Sequence[Value] = ()) -> Objective:
     """The sum of the losses; for a net without any, of all elements of its outputs.
 
-    weighed: the sum of all elements of the outputs and the losses, each times a weight.
+    weighed: the sum of all elements of the outputs and the losses, each times a weight. beside: more values of
+    the net's body that the graph is to give.
     """
     outputs = tuple(v for v in net.block.outputs if v.type.dtype in FLOATS)
     if not differentiable(net):
         raise Refused(no_objective(net.block.span, net.name))
-    located = locate(net, (*outputs, *net.losses) if weighed else net.losses or outputs)
-    values = located.flat.outputs
+    wanted = (*outputs, *net.losses) if weighed else net.losses or outputs
+    located = locate(net, (*wanted, *beside))
+    values = located.flat.outputs[: len(wanted)]
     names = [f"weight {i + 1} of {v.hint or 'output'}" for i, v in enumerate(values)] if weighed else []
     weights = tuple(Value(name, v.type) for name, v in zip(names, values, strict=False))
     tape = Tape(list(located.flat.nodes), list(located.scopes))
@@ -51,9 +54,25 @@ def objective(net: Net, weighed: bool = False) -> Objective:
         terms = tape.wrap(values)
         if weights:
             terms = [y * w for y, w in zip(terms, tape.wrap(weights), strict=True)]
-        terms = [term.sum() if term.shape else term for term in terms]
-        total = terms[0]
-        for term in terms[1:]:
-            total = total + term
-    given = Located(replace(located.flat, inputs=(*located.flat.inputs, *weights)), located.scopes)
-    return Objective(pruned(given, tape, [total.value, *values]), weights)
+        total = added([term.sum() if term.shape or not tape.nodes else term for term in terms])
+    inputs, outputs = (*located.flat.inputs, *weights), (total.value, *located.flat.outputs)
+    flat = replace(located.flat, inputs=inputs, nodes=tuple(tape.nodes), outputs=outputs)
+    return Objective(Located(flat, tuple(tape.scopes)), weights)
+
+
+def trained(flat: Flat, of: Sequence[Value]) -> list[Param]:
+    """The parameters that `of` depends on by ops that have gradients: those that torch gives one and updates."""
+    reached = set(of)
+    for node in reversed(flat.nodes):
+        if node.op.differentiable and any(v in reached and v.type.dtype in FLOATS for v in node.outputs):
+            reached.update(node.operands)
+    return [param for param in flat.params.values() if param.trainable and param in reached]
+
+
+def added(terms: Sequence[Traced]) -> Traced:
+    """The sum of scalars, in float64 where one of them is."""
+    widest = next((term for term in terms if term.dtype == "float64"), terms[0])
+    total, *rest = (term if term.dtype == widest.dtype else cast(term, widest) for term in terms)
+    for term in rest:
+        total = total + term
+    return total

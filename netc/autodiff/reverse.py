@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from netc.autodiff.tape import Tape, Traced
+from netc.autodiff.tape import Tape, Traced, free_sizes
 from netc.diagnostics import Refused
 from netc.diagnostics.wording_gradient import unproved
 from netc.dims import Prover, proving
@@ -51,7 +51,8 @@ class _Pass:
     def run(self, of: Sequence[Value], wrt: Sequence[Value]) -> list[Value]:
         """The gradients, in the order of `wrt`."""
         active = self._active(wrt)
-        self.tape.at(("loss",), self.nodes[-1].span)
+        if self.nodes:
+            self.tape.at(("loss",), self.nodes[-1].span)
         for value in of:
             if value in active:
                 self._reach(value, self._filled(value, 1.0))
@@ -60,7 +61,7 @@ class _Pass:
             if any(v in self.gradients for v in node.outputs) and any(v in active for v in node.operands):
                 self.tape.at(self._scope(index), node.span)
                 self._back(node, active)
-        self.tape.at(("gradient",), self.nodes[-1].span)
+        self.tape.scope = ("gradient",)
         return [(self.gradients.get(v) or self._filled(v, 0.0)).value for v in wrt]
 
     def _active(self, wrt: Sequence[Value]) -> set[Value]:
@@ -85,7 +86,8 @@ class _Pass:
             found = node.op.vjp(g, y, *self.tape.wrap(node.operands))
         except Mismatch as error:
             place = ".".join(self.tape.scope)
-            raise Refused(unproved(node.span, place, node.op.name, error.message)) from None
+            free = free_sizes(node.operands)
+            raise Refused(unproved(node.span, place, node.op.name, error.message, free)) from None
         for value, gradient in zip(node.operands, found, strict=True):
             if gradient is not None and value in active:
                 self._reach(value, gradient)

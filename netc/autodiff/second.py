@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from netc.autodiff.differentiable import differentiable
+from netc.autodiff.objective import added
 from netc.autodiff.reverse import pruned, reverse
 from netc.autodiff.subject import Subject
 from netc.autodiff.tape import Tape
@@ -24,9 +25,7 @@ def second_order(subject: Subject, seed: int = 0) -> Subject:
     tape = Tape(list(backward.flat.nodes), list(backward.scopes))
     tape.at(("second order",), subject.net.block.span)
     terms = [(g * w).sum() for g, w in zip(tape.wrap(gradients), tape.wrap(weights), strict=True)]
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
+    total = added(terms)
     given = replace(backward.flat, inputs=(*backward.flat.inputs, *weights))
     located = pruned(Located(given, backward.scopes), tape, [total.value])
     rng = np.random.default_rng([seed, 3])

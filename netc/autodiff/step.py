@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from netc.autodiff.objective import minimums
+from netc.autodiff.objective import added, minimums, trained
 from netc.autodiff.reverse import pruned, reverse
 from netc.autodiff.tape import Tape, Traced
 from netc.autodiff.training import Training, training
 from netc.autodiff.update import OPTIMIZERS, state_of
 from netc.diagnostics import Refused
-from netc.diagnostics.wording_gradient import nothing_to_train
+from netc.diagnostics.wording_gradient import name_taken, nothing_to_train
 from netc.dims import Prover, proving
 from netc.ir.module import Net, Param, Type, Value
+from netc.ops.notation import cast
 from netc.passes.locate import Located, locate
 from netc.passes.recipe import Chosen
 
@@ -41,10 +43,10 @@ def training_step(net: Net, optimizer: Chosen) -> TrainingStep:
     least = minimums(net)
     values = (*net.losses, *(v for _, v in net.metrics))
     mode = training(locate(net, values), least)
-    weights = [p for p in mode.located.flat.params.values() if p.trainable]
+    losses = mode.located.flat.outputs[: len(net.losses)]
+    weights = trained(mode.located.flat, losses)
     if not weights:
         raise Refused(nothing_to_train(net.block.span, net.name))
-    losses = mode.located.flat.outputs[: len(net.losses)]
     backward = reverse(mode.located, losses, weights, least)
     with proving(Prover(minimums=least)):
         return _Step(net, optimizer, mode, backward, weights).made()
@@ -68,10 +70,7 @@ class _Step:
     def made(self) -> TrainingStep:
         outputs = self.backward.flat.outputs
         losses, metrics = outputs[: len(self.net.losses)], outputs[len(self.net.losses) :]
-        total = self.tape.wrap(losses)
-        loss = total[0]
-        for more in total[1:]:
-            loss = loss + more
+        loss = added(self.tape.wrap(losses))
         self._update(outputs[len(self.mode.located.flat.outputs) :])
         first = len(outputs) - len(self.weights) - len(self.mode.buffers)
         became = outputs[first : first + len(self.mode.buffers)]
@@ -97,19 +96,23 @@ class _Step:
                 for name in state_of(self.optimizer.name, arguments)
             }
             p = Traced(weight, self.tape)
-            after, kept = kind.update(p, gradient, lr, step, held, arguments)
+            rate, number = (v if v.dtype == p.dtype else cast(v, p) for v in (lr, step))
+            after, kept = kind.update(p, gradient, rate, number, held, arguments)
             self.state += [v.value for v in held.values()]
             self.carried.append((weight, after.value))
             self.carried += [(held[name].value, value.value) for name, value in kept.items()]
 
     def _step(self, outputs: list[tuple[str, Value]]) -> TrainingStep:
-        masks = {mask.value.hint: mask.keep for mask in self.mode.masks}
         inputs = (*self.backward.flat.inputs, self.lr, *(before for before, _ in self.carried))
         given = Located(replace(self.backward.flat, inputs=inputs), self.backward.scopes)
         located = pruned(given, self.tape, [value for _, value in outputs])
         carried = {_name(before): f"{_name(before)}.next" for before, _ in self.carried}
-        read = {v for node in located.flat.nodes for v in node.operands}
+        read = {v for node in located.flat.nodes for v in node.operands} | set(located.flat.outputs)
         kept = tuple(v for v in inputs if v in read or _name(v) in carried)
+        masks = {mask.value.hint: mask.keep for mask in self.mode.masks if mask.value in read}
+        names = Counter([*map(_name, kept), *(name for name, _ in outputs)])
+        if twice := [name for name, uses in names.items() if uses > 1]:
+            raise Refused(name_taken(self.net.block.span, self.net.name, twice))
         return TrainingStep(located, kept, tuple(outputs), carried, masks, tuple(map(_name, self.state)))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import prod
 from typing import Any, TypeAlias
 
@@ -21,8 +22,8 @@ from netc.passes.locate import Located
 
 Array: TypeAlias = npt.NDArray[Any]
 
-BATCH = 2
-SIDES = (16, 32, 64, 128, 256)  # what free sizes beside the batch's may be, about
+BATCHES = (2, 8)  # what the batch's size may be
+SIDES = (16, 32, 64, 128, 256)  # what other free sizes may be, about
 STATISTIC = 8  # values that a mean and a variance of training are taken over, at least
 
 
@@ -49,17 +50,20 @@ class Subject:
         return (*self.masks, *self.weighing)
 
 
-def subject(net: Net, trains: bool = True, seed: int = 0, weighed: bool = False) -> Subject:
+def subject(
+    net: Net, trains: bool = True, seed: int = 0, weighed: bool = False, beside: Sequence[Value] = ()
+) -> Subject:
     """`net` in training (or in evaluation) at random weights and inputs, its free sizes as small as makes sense.
 
     weighed: the number is one of all outputs and losses, each element times a weight, as it is without a loss.
+    beside: values of the net's body that the graph gives, too, behind those that the number is made of.
     """
-    made = objective(net, weighed or not net.losses)
+    made = objective(net, weighed or not net.losses, beside)
     sizes = _sizes(net, made.located, trains)
     located = fix(made.located, sizes)
     mode = training(located, {}) if trains else Training(located, (), {})
     rng = np.random.default_rng([seed, 2])
-    inputs = dict(drawn_trial(net, made.located.flat, sizes, [seed, BATCH]).inputs)
+    inputs = dict(drawn_trial(net, made.located.flat, sizes, [seed, min(BATCHES)]).inputs)
     for mask in mode.masks:
         inputs[mask.value.hint] = (rng.random(numbers(mask.value.type.shape)) < mask.keep).astype(np.float64)
     names = {w.hint for w in made.weights}
@@ -77,11 +81,11 @@ def _wide(arrays: Mapping[str, Array]) -> dict[str, Array]:
 
 def _sizes(net: Net, located: Located, trains: bool) -> dict[str, int]:
     """The smallest sizes at which each statistic of training is one of enough values."""
-    for side in SIDES:
-        sizes = chosen_sizes(net, BATCH, side)
+    for side, batch in product(SIDES, BATCHES):
+        sizes = chosen_sizes(net, batch, side - batch + min(BATCHES))  # which adds it for a larger batch
         if not trains or all(n >= STATISTIC for n in _statistics(located, sizes)):
-            break
-    return sizes
+            return sizes
+    return chosen_sizes(net, min(BATCHES), min(SIDES))
 
 
 def _statistics(located: Located, sizes: Mapping[str, int]) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from netc.diagnostics import Refused, Span
 from netc.diagnostics.wording_gradient import unproved
-from netc.dims import Dim, Learn, Shape, Unwieldy
+from netc.dims import Dim, Learn, Shape, Unwieldy, names
 from netc.ir.module import Constant, Node, Path, Type, Value
 from netc.ops.contract import FLOATS, OPERATORS, Array, Mismatch, Op
 from netc.ops.notation import extent, function
@@ -55,7 +55,8 @@ class Tape:
             made = op.shape(*shapes)
             dtypes = op.dtypes(len(made) if isinstance(made, list) else 1, *(v.type.dtype for v in inputs))
         except (Mismatch, Learn, Unwieldy) as error:
-            raise Refused(unproved(self._here(), ".".join(self.scope), op.name, str(error))) from None
+            place, free = ".".join(self.scope), free_sizes(inputs)
+            raise Refused(unproved(self._here(), place, op.name, str(error), free)) from None
         key = (op, *(id(v) for v in values))
         if key not in self.made:
             kinds = zip(dtypes, made if isinstance(made, list) else [made], strict=True)
@@ -198,6 +199,12 @@ class Traced:
     def _operator(self, symbol: str, *operands: Any, **attributes: Any) -> Traced:
         made: Traced = self.tape.apply(OPERATORS[symbol](**attributes), operands)
         return made
+
+
+def free_sizes(values: Sequence[Value]) -> list[str]:
+    """The names of the sizes in the shapes of `values` that are free, as they come."""
+    dims = [d for v in values for d in v.type.shape if isinstance(d, Dim)]
+    return list(dict.fromkeys(name for d in dims for name in sorted(names(d))))
 
 
 def _is_one(x: Any) -> bool:

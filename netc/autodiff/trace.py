@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, TypeAlias
 
 import numpy.typing as npt
 
 from netc.autodiff.interpret import interpret
 from netc.autodiff.objective import minimums, objective
-from netc.autodiff.reverse import reverse
+from netc.autodiff.reverse import pruned, reverse
+from netc.autodiff.tape import Tape
 from netc.ir.module import Constant, Net, Node, Param, Value
 from netc.ops.contract import FLOATS
 from netc.passes.locate import Located
@@ -36,7 +38,7 @@ def trace(net: Net, inputs: Mapping[str, Array], weights: Mapping[str, Array]) -
 
     inputs: by name, of the net's inputs and targets. weights: by path, all parameters and buffers.
     """
-    located = objective(net).located
+    located = _read(objective(net).located)
     shown = _shown(located)
     floats = [v for v in shown if v.type.dtype in FLOATS]
     backward = reverse(located, located.flat.outputs[:1], floats, minimums(net)).flat
@@ -51,6 +53,11 @@ def trace(net: Net, inputs: Mapping[str, Array], weights: Mapping[str, Array]) -
     )
 
 
+def _read(located: Located) -> Located:
+    """`located` without what its outputs do not need."""
+    return pruned(located, Tape(list(located.flat.nodes), list(located.scopes)), located.flat.outputs)
+
+
 def _shown(located: Located) -> list[Value]:
     """What a trace lists: the inputs and parameters that are read, and what each node makes."""
     flat = located.flat
@@ -62,11 +69,11 @@ def _shown(located: Located) -> list[Value]:
 def _names(shown: Sequence[Value]) -> dict[Value, str]:
     """The spec's names; what has none, or one that another has, is numbered."""
     names: dict[Value, str] = {}
+    taken, numbered = {""}, count(1)
     for value in shown:
         name = ".".join(value.path) if isinstance(value, Param) else value.hint
-        if not name or name in names.values():
-            name = f"#{sum(n.startswith('#') for n in names.values()) + 1}"
-        names[value] = name
+        names[value] = f"#{next(numbered)}" if name in taken else name
+        taken.add(name)
     return names
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,6 +111,16 @@ def _check_room(table: State, folder: Path, files: int) -> None:
         raise Refused(no_memory(str(folder), sum(sizes[-AHEAD - 1 :]), memory))
 
 
+def _check_free(paths: Sequence[Path], force: bool) -> None:
+    """Refuses to write over what netc did not write, and over folders."""
+    from netc.backends.output import written_by_netc
+
+    if strangers := [p for p in paths if not force and p.exists() and not written_by_netc(p)]:
+        raise Refused(*(not_ours(str(path)) for path in strangers))
+    if folders := [p for p in paths if p.is_dir()]:
+        raise Refused(*(cannot_write(str(path), "it is a folder") for path in folders))
+
+
 def write_net(
     net: Net,
     folder: Path,
@@ -122,7 +133,7 @@ def write_net(
 ) -> list[Path]:
     """Writes the files of `target`; gives their paths. optimizer: of a step of training."""
     from netc.backends.describe import describe
-    from netc.backends.output import write_output, written_by_netc
+    from netc.backends.output import write_output
     from netc.backends.weights import Drawn, opened_weights, write_safetensors
     from netc.passes.elaboration.naming import snake_case
     from netc.passes.initial import state
@@ -135,12 +146,7 @@ def write_net(
         "onnx-train": ("train.onnx", "safetensors"),
         "all": ("py", "onnx", "safetensors"),
     }[target]
-    if strangers := [
-        p for p in (paths[kind] for kind in wanted) if not force and p.exists() and not written_by_netc(p)
-    ]:
-        raise Refused(*(not_ours(str(path)) for path in strangers))
-    if folders := [p for p in (paths[kind] for kind in wanted) if p.is_dir()]:
-        raise Refused(*(cannot_write(str(path), "it is a folder") for path in folders))
+    _check_free([paths[kind] for kind in wanted], force)
     table = state(net)
     _check_room(table, folder, sum(kind in ("onnx", "safetensors") for kind in wanted))
     with opened_weights(weights, table) if weights else nullcontext(Drawn(table, seed)) as source:

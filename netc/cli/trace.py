@@ -11,6 +11,7 @@ import click
 from netc.cli import options
 from netc.diagnostics import Refused
 from netc.diagnostics.wording_gradient import bad_value, not_given
+from netc.ops.contract import FLOATS, INTEGERS
 
 if TYPE_CHECKING:
     from netc.autodiff.trace import Traced
@@ -57,13 +58,15 @@ def values_at(at: tuple[str, ...]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for text in at:
         for part in _parts(text):
-            name, equals, value = part.partition("=")
-            try:
-                out[name.strip()] = json.loads(value)
-            except ValueError:
-                raise Refused(bad_value(part.strip())) from None
-            if not equals or not name.strip():
+            name, equals, value = (piece.strip() for piece in part.partition("="))
+            if not equals or not name:
                 raise Refused(bad_value(part.strip()))
+            if name in out:
+                raise Refused(bad_value(part.strip(), f"`{name}` has a value already"))
+            try:
+                out[name] = json.loads(value)
+            except (ValueError, RecursionError):
+                raise Refused(bad_value(part.strip())) from None
     return out
 
 
@@ -79,8 +82,6 @@ def _parts(text: str) -> list[str]:
 
 def _split(path: str, net: Net, given: Mapping[str, Any], seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arrays of the inputs and targets, and those of the parameters."""
-    import numpy as np
-
     from netc.passes.initial import draw, numbers, state
 
     table = state(net)
@@ -89,22 +90,36 @@ def _split(path: str, net: Net, given: Mapping[str, Any], seed: int) -> tuple[di
     missing = [name for name in values if name not in given]
     if unknown or missing:
         raise Refused(not_given(path, net.name, missing, unknown, [*values, *table]))
+    inputs = {name: _array(name, given[name], dtype) for name, dtype in values.items()}
     weights = {name: draw(name, param, seed) for name, param in table.items() if name not in given}
-    try:
-        for name, param in table.items():
-            if name in given:
-                array = np.array(given[name], param.type.dtype)
-                weights[name] = np.broadcast_to(array, numbers(param.type.shape))
-        inputs = {name: _array(given[name], dtype) for name, dtype in values.items()}
-    except (ValueError, TypeError, OverflowError) as error:
-        raise Refused(bad_value(f"{name}={json.dumps(given[name])}", str(error))) from None
+    for name, param in table.items():
+        if name in given:
+            weights[name] = _array(name, given[name], param.type.dtype, numbers(param.type.shape))
     return inputs, weights
 
 
-def _array(value: Any, dtype: str) -> Any:
+def _array(name: str, value: Any, dtype: str, shape: tuple[int, ...] | None = None) -> Any:
+    """A value of --at as an array, floats in float64; broadcast to `shape` where there is one."""
     import numpy as np
 
-    return np.array(value, "float64" if dtype.startswith("float") else dtype)
+    def refused(why: str = "") -> Refused:
+        return Refused(bad_value(f"{name}={json.dumps(value)}"[:200], why))
+
+    try:
+        array = np.array(value)
+    except ValueError:
+        raise refused("its lists have several shapes") from None
+    if array.dtype.kind not in "bif" or not array.size:
+        raise refused()
+    if dtype in INTEGERS and array.dtype.kind == "f":
+        raise refused(f"`{name}` takes whole numbers")
+    if dtype == "bool" and array.dtype.kind != "b":
+        raise refused(f"`{name}` takes true and false")
+    try:
+        fitting = array if shape is None else np.broadcast_to(array, shape)
+    except ValueError:
+        raise refused(f"this does not fit `{name}`: {dtype}{list(shape or ())}") from None
+    return fitting.astype("float64" if dtype in FLOATS else dtype)
 
 
 def _table(lines: tuple[Traced, ...]) -> str:

@@ -10,8 +10,11 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[Any]
 
 
-def relative_error(truth: Array, got: Array) -> float:
-    """The largest difference over the largest true value; infinite where shapes, NaN or infinities differ."""
+def relative_error(truth: Array, got: Array, least: float = 0.0) -> float:
+    """The largest difference over the largest true value; infinite where shapes, NaN or infinities differ.
+
+    least: what the difference is over where all true values are smaller.
+    """
     if truth.shape != got.shape:
         return float("inf")
     if not truth.size:
@@ -24,5 +27,5 @@ def relative_error(truth: Array, got: Array) -> float:
     ):
         return float("inf")
     difference = np.abs(wide - found)[finite].max(initial=0.0)
-    scale = np.abs(wide)[finite].max(initial=0.0)
+    scale = np.abs(wide)[finite].max(initial=least)
     return float(difference / (scale or 1.0))

@@ -86,7 +86,8 @@ def train(model, kind, data, inputs, targets):
     else:
         ys = [y for y in tensors(model(*inputs)) if y.is_floating_point()]
         total = sum((y * torch.from_numpy(data[f"weight/{i}"]).to(y.dtype)).sum() for i, y in enumerate(ys))
-    total.backward()
+    if total.requires_grad:
+        total.backward()
     found[f"{kind}/loss"] = total.detach().numpy()
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:

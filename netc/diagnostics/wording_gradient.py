@@ -1,17 +1,21 @@
-"""Turns what goes wrong with gradients into diagnostics: the wording of E1001 to E1006."""
+"""Turns what goes wrong with gradients into diagnostics: the wording of E1001 to E1008."""
 
+import re
 from collections.abc import Sequence
 
 from netc.diagnostics.diagnostic import Diagnostic
 from netc.diagnostics.source import Span
 
 
-def unproved(span: Span, place: str, op: str, why: str) -> Diagnostic:
+def unproved(span: Span, place: str, op: str, why: str, free: Sequence[str]) -> Diagnostic:
+    """free: the sizes of the operands that are; the one to fix is that which `why` speaks of."""
+    named = [size for size in free if re.search(rf"\b{size}\b", why)]
+    size = next(iter([*named, *free]), "N")
     return Diagnostic(
         "E1001",
         f"the gradient of `{place.removesuffix('.grad')}` cannot be told for every size: `{op}`: {why}",
         span,
-        help="fix the sizes that are free, such as --set N=8",
+        help=f"fix the sizes that are free, such as --set {size}=8",
     )
 
 
@@ -60,4 +64,23 @@ def nothing_to_train(span: Span, net: str) -> Diagnostic:
         f"`{net}` has no loss, or none that reads a parameter, so there is no step of training to write",
         span,
         help="add a `target` and a `loss` to the net, or take another --target",
+    )
+
+
+def no_such_position(span: Span, op: str, why: str) -> Diagnostic:
+    return Diagnostic(
+        "E1007",
+        f"`{op}` is given a position that is not there: {why}",
+        span,
+        help="whole numbers that choose, such as classes, count from 0",
+    )
+
+
+def name_taken(span: Span, net: str, names: Sequence[str]) -> Diagnostic:
+    listed = ", ".join(f"`{name}`" for name in names)
+    return Diagnostic(
+        "E1008",
+        f"the step of training of `{net}` has two things named {listed}: one of the spec and one of its own",
+        span,
+        help="rename what the spec has",
     )

@@ -142,7 +142,7 @@ class ScatterAdd(Op):
         return super().dtype(x)
 
     def forward(self, x: Array, index: Array, src: Array) -> Array:
-        y = x.copy()
+        y = np.array(x, np.result_type(x, src))
         np.add.at(y, _places(index, self.axis), src)
         return y
 
