@@ -24,14 +24,20 @@ NETS = {
     "densenet121": ("densenet", "DenseNet121"),
     "mobilenet_v2": ("mobilenet_v2", "MobileNetV2"),
     "googlenet": ("googlenet", "GoogLeNet"),
+    "alexnet": ("alexnet", "AlexNet"),
+    "vgg16": ("vgg", "VGG16"),
+    "vit_b_16": ("vit", "ViTB16"),
 }
 TOLERANCE = 1e-4
+IN_FLOAT64 = 1e-6
+ROUNDING = {"vit_b_16": 4e-3}  # its weights filled so, attention magnifies the rounding of float32
 
 
 @dataclass(frozen=True)
 class Compiled:
     """A published model, what `netc compile` made of its spec, and the weights by name."""
 
+    name: str
     published: dict[str, Any]
     spec: Path
     net: str
@@ -81,7 +87,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     weights = folder / "filled.safetensors"
     save_file({n: fill_weights.fill(n, tuple(s)) for n, s in published["state_dict"].items()}, weights)
     netc("compile", spec, "--net", net, "-o", folder / "out", "--weights", weights)
-    return Compiled(published, spec, net, weights, folder / "out")
+    return Compiled(request.param, published, spec, net, weights, folder / "out")
 
 
 def test_names_and_shapes(model: Compiled) -> None:
@@ -96,16 +102,17 @@ def test_parameters_and_multiply_adds(model: Compiled) -> None:
 
 
 def test_outputs_in_torch(model: Compiled) -> None:
-    module = emitted_module(model)
+    module = emitted_module(model).double()
     with torch.no_grad():
-        close(module(torch.from_numpy(fixed_input(model))).numpy(), model.published)
+        logits = module(torch.from_numpy(fixed_input(model)).double())
+    close(logits.numpy(), model.published, IN_FLOAT64)
 
 
 def test_outputs_in_onnx(model: Compiled) -> None:
     session = onnx_session(model)
     (image,), (logits,) = session.get_inputs(), session.get_outputs()
     (got,) = session.run([logits.name], {image.name: fixed_input(model)})
-    close(got, model.published)
+    close(got, model.published, ROUNDING.get(model.name, TOLERANCE))
 
 
 def test_a_wrong_weight_shows(model: Compiled) -> None:
@@ -115,7 +122,7 @@ def test_a_wrong_weight_shows(model: Compiled) -> None:
         next(module.parameters()).mul_(1.1)
         got = module(torch.from_numpy(fixed_input(model))).numpy()
     with pytest.raises(AssertionError):
-        close(got, model.published)
+        close(got, model.published, ROUNDING.get(model.name, TOLERANCE))
 
 
 def fixed_input(model: Compiled) -> np.ndarray:
@@ -123,8 +130,8 @@ def fixed_input(model: Compiled) -> np.ndarray:
     return fill_weights.fixed_input(size, batch)
 
 
-def close(logits: np.ndarray, published: dict[str, Any]) -> None:
+def close(logits: np.ndarray, published: dict[str, Any], tolerance: float) -> None:
     """The norm of each row and its first 16 logits are the published ones, to the relative error allowed."""
     norms, first = np.array(published["output_norm"]), np.array(published["output_first_16"])
-    assert np.abs(np.linalg.norm(logits.astype(np.float64), axis=1) / norms - 1).max() <= TOLERANCE
-    assert (np.abs(logits[:, :16] - first).max() / np.abs(first).max()) <= TOLERANCE
+    assert np.abs(np.linalg.norm(logits.astype(np.float64), axis=1) / norms - 1).max() <= tolerance
+    assert (np.abs(logits[:, :16] - first).max() / np.abs(first).max()) <= tolerance

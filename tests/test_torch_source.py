@@ -33,6 +33,7 @@ SMALL = {
     ("resnet", "ResNet152"),
     ("densenet", "DenseNet169"),
     ("densenet", "DenseNet201"),
+    ("vgg", "VGG16BN"),
 }
 NETS = [(path, name) for path, name in nets() if (path.stem, name) not in SMALL]
 

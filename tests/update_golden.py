@@ -12,6 +12,7 @@ from netc.backends.to_torch import to_torch
 GOLDEN = ROOT / "tests" / "golden"
 EXAMPLES = ROOT / "examples"
 TELLING = {
+    "char": ["CharLSTM", "CharTransformer"],
     "densenet": ["DenseNet121"],
     "digits": ["DigitsMLP", "DigitsCNN"],
     "googlenet": ["GoogLeNet"],
@@ -21,6 +22,7 @@ TELLING = {
     "resnet_cifar": ["ResNetNarrow"],
     "siamese": ["Siamese"],
     "unet": ["UNet"],
+    "vit": ["ViTB16"],
 }
 ODD = ("02", "06", "08", "09", "11", "13", "14", "15", "16", "17", "19", "22", "23", "24", "27", "30")
 SHOWN = ("resnet50", "unet")

@@ -130,12 +130,12 @@ class ScaledDotProductAttention(Op):
         axes = list(range(len(k.shape)))
         turned = graph.node("Transpose", k, perm=[*axes[:-2], axes[-1], axes[-2]])
         scores = graph.node("Mul", graph.node("MatMul", q, turned), self._onnx_scale(graph, q))
-        nothing = graph.constant(-inf, q.dtype)
         if self.is_causal:
-            scores = graph.node("Where", _onnx_causal(graph, q.shape[-2], k.shape[-2]), scores, nothing)
+            seen = _onnx_causal(graph, q.shape[-2], k.shape[-2])
+            scores = graph.node("Where", seen, scores, graph.constant(-inf, q.dtype))
         if not mask:
             return graph.node("MatMul", graph.node("Softmax", scores, axis=-1), v)
-        added = mask[0].dtype != "bool"
+        added, nothing = mask[0].dtype != "bool", graph.constant(-inf, q.dtype)
         scores = (
             graph.node("Add", scores, mask[0]) if added else graph.node("Where", mask[0], scores, nothing)
         )
