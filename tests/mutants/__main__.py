@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -24,15 +25,21 @@ SECONDS = 100  # a mutant that runs longer has been noticed
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--only", default="", help="those whose name or place has this in it")
+    parser.add_argument(
+        "--oracle", choices=list(oracles.ORACLES), help="this one instead of each mutant's own"
+    )
     parser.add_argument("--every", type=int, default=1, help="each n-th of them")
     parser.add_argument("--jobs", type=int, default=1, help="processes at once")
     parser.add_argument("--trusting", action="store_true", help="take it that all passes without a mutant")
     chosen = parser.parse_args()
     wanted = [m for m in MUTANTS if chosen.only.lower() in f"{m.what} {m.where}".lower()][:: chosen.every]
+    if chosen.oracle:
+        wanted = [replace(m, oracles=(chosen.oracle,), tests=()) for m in wanted if not m.equivalent]
     if chosen.trusting:
         oracles.unfit = oracles.unfit_gradients = oracles.unfit_samples = frozenset
     for what in () if chosen.trusting else prepared(wanted):
         print(f"fails without any mutant: {what}")
+    oracles.wanted_codes()
     by: Counter[str] = Counter()
     survivors = []
     for mutant, found, seconds in run(wanted, chosen.jobs):

@@ -11,7 +11,7 @@ def _m(what: str, where: str, old: str, new: str, *tests: str, equivalent: str =
         f"dims.{where}",
         old,
         new,
-        ("nets",),
+        ("nets", "refusals"),
         tests or ("test_quotients", "test_dims"),
         equivalent,
     )

@@ -9,7 +9,13 @@ LANGUAGE = ("test_language", "test_blocks", "test_soundness")
 
 def _m(what: str, where: str, old: str, new: str, *tests: str, equivalent: str = "") -> Mutant:
     return Mutant(
-        f"passes: {what}", f"passes.{where}", old, new, ("nets", "gradients"), tests or LANGUAGE, equivalent
+        f"passes: {what}",
+        f"passes.{where}",
+        old,
+        new,
+        ("nets", "refusals", "gradients"),
+        tests or LANGUAGE,
+        equivalent,
     )
 
 
@@ -47,8 +53,7 @@ MUTANTS = (
     _m("a range has one more", "elaboration.numbers:_range", "return list(range(*bounds))", "return [*range(*bounds), 0]"),
     _m("a sum of numbers drops the first", "elaboration.numbers:_sum", "for item in items:", "for item in items[1:]:"),
     _m("enumerate counts from 1", "elaboration.numbers:_enumerate", "enumerate(items, *start)", "enumerate(items, *(start or [1]))"),
-    _m("the least is the greatest", "elaboration.numbers:_extreme",
-       "return pick([concrete(x, span) for x in items])", "return max([concrete(x, span) for x in items])"),
+    _m("a list has one less", "elaboration.numbers:_len", "return len(x)", "return len(x) - 1"),
     _m("rebound names keep their first value", "elaboration.statements:_assign",
        "frame.env[name.text] = _named(name.text, found)", "frame.env.setdefault(name.text, _named(name.text, found))"),
     _m("a bound layer is fresh at each use", "elaboration.statements:_named",

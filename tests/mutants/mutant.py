@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import Any, TypeAlias
 
-Held: TypeAlias = tuple[Any, str, Any]  # an owner, a name in it, and what stood there
+Undo: TypeAlias = Callable[[], None]  # puts one thing back
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class Mutant:
         """Whether the source still holds what the mutant changes, once."""
         return self.source().count(self.old) == 1
 
-    def plant(self) -> list[Held]:
-        """Changes the function everywhere it is known; gives what stood there."""
+    def plant(self) -> list[Undo]:
+        """Changes the function everywhere it is known; gives what puts it back."""
         if not self.fits():
             count = self.source().count(self.old)
             raise LookupError(f"{self.what}: {self.old!r} stands {count} times in {self.where}")
@@ -66,21 +67,26 @@ class Mutant:
         made = _compiled(self.source().replace(self.old, self.new), self.name, self.owner, self.module)
         if not isinstance(self.owner, type):
             return _replace_everywhere(was, made)
-        held = [(self.owner, self.name, vars(self.owner)[self.name])]
+        inherited = self.name not in vars(self.owner)
+        undo = (
+            partial(delattr, self.owner, self.name)
+            if inherited
+            else partial(setattr, self.owner, self.name, was)
+        )
         setattr(self.owner, self.name, made)
         if hasattr(made, "__set_name__"):
             made.__set_name__(self.owner, self.name)
-        return held
+        return [undo]
 
     @contextmanager
     def planted(self) -> Iterator[None]:
         """The same for as long as a block of code runs."""
-        held = self.plant()
+        undo = self.plant()
         try:
             yield
         finally:
-            for owner, name, was in held:
-                setattr(owner, name, was)
+            for back in undo:
+                back()
 
 
 def _code(found: Any) -> Any:
@@ -99,9 +105,9 @@ def _compiled(source: str, name: str, owner: Any, module: ModuleType) -> Any:
     return scratch["_outer"](owner if isinstance(owner, type) else None)
 
 
-def _replace_everywhere(was: Any, made: Any) -> list[Held]:
+def _replace_everywhere(was: Any, made: Any) -> list[Undo]:
     """In each module that has taken the name, and in tables of functions."""
-    changed: list[Held] = []
+    undo: list[Undo] = []
     for module in list(sys.modules.values()):
         names = getattr(module, "__dict__", None)
         if not names or not str(getattr(module, "__name__", "")).startswith(
@@ -110,8 +116,10 @@ def _replace_everywhere(was: Any, made: Any) -> list[Held]:
             continue
         for name, value in list(names.items()):
             if value is was:
-                changed.append((module, name, was))
+                undo.append(partial(setattr, module, name, was))
                 setattr(module, name, made)
             elif isinstance(value, dict) and name.isupper():
-                value.update({k: made for k, v in value.items() if v is was})
-    return changed
+                for key in [k for k, v in value.items() if v is was]:
+                    undo.append(partial(value.__setitem__, key, was))
+                    value[key] = made
+    return undo

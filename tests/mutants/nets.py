@@ -48,7 +48,22 @@ NETS: dict[str, str] = {
             input x: [N, C, H, W]
             y = x -> Conv2d(width, 3, stride, padding=1, bias=false) -> BatchNorm2d -> leaky_relu(slope)
             skip = x if stride == 1 and C == width else x -> shortcut: Conv2d(width, 1, stride)
+            if C > 4 { skip = skip * 2 }
+            if C < 4 { skip = skip * 3 }
+            if C >= 4 and C <= 4 { skip = skip + 1 }
             output y + skip * 0.5
+        }
+        block Counted(wanted: list[bool]) {
+            input x: [N, C]
+            found = [false] * 6
+            if C > 4 { found = [true] + found[1:] }
+            if C >= 4 { found = found[:1] + [true] + found[2:] }
+            if C < 4 { found = found[:2] + [true] + found[3:] }
+            if C <= 4 { found = found[:3] + [true] + found[4:] }
+            if C == 4 { found = found[:4] + [true] + found[5:] }
+            if C != 4 { found = found[:5] + [true] }
+            assert found == wanted
+            output x
         }
         net Blocks(widths: list[int] = [4, 6]) {
             input x: float32[N, 3, 8, 6]
@@ -56,7 +71,10 @@ NETS: dict[str, str] = {
             for i, width in enumerate(widths) {
                 y = y -> "layer{i + 1}": (Unit(width, stride=1 if i == 0 else 2, slope=0.2) -> Unit(width) * 2)
             }
-            output y -> global_avg_pool -> head: Linear(5)
+            z = y -> global_avg_pool -> Linear(4) -> Counted([false, true, false, true, true, false])
+            z = z -> Linear(5) -> Counted([true, true, false, false, false, true])
+            z = z -> Linear(3) -> Counted([false, false, true, true, false, true])
+            output z -> head: Linear(5)
         }""",
     "series": """
         block Mix(width: int, gain: float) {
@@ -123,7 +141,47 @@ NETS: dict[str, str] = {
             q, k, v = x -> Linear(24) -> rearrange("n t (three h d) -> three n h t d", three=3, h=heads)
             scores = softmax(q @ transpose(k, -1, -2) / sqrt(8 // heads), axis=-1)
             y = rearrange(scores @ v, "n h t d -> n t (h d)")
-            output x + (y -> Linear(8)) -> LayerNorm, mean(x, axis=1)
+            output x + (y -> Linear(8)) -> LayerNorm, mean(x, axis=1), x[..., 1]
+            assert shape(x[..., 1]) == [N, T]
+        }""",
+    "asking": """
+        block Inner {
+            input x: [N, C]
+            output concat(x, x, axis=1) if C == 4 else x
+        }
+        block Outer {
+            input x: [N, C]
+            output x -> Inner
+        }
+        net Asking {
+            input x: float32[N, 4]
+            input y: float32[N, 5]
+            a, b = [x -> Outer, y -> Outer]
+            assert shape(a) == [N, 8]
+            assert shape(b) == [N, 5]
+            output a, b
+        }""",
+    "containers": """
+        net Containers {
+            input x: float32[N, 4]
+            y = x -> features: (Linear(4) -> relu -> last: Linear(4) -> Linear(4) * 2 -> (Linear(4) -> tanh) * 2)
+            for i in range(2) { y = y -> stages[i].inner: (Linear(4) -> Linear(4)) }
+            output y -> Linear(4) -> "head.{3 - 1}": Linear(4) -> Linear(3) -> out: Linear(2)
+        }""",
+    "presets": """
+        # net: Presets
+        net Wide(width: int = 3, depth: int = 1, on: bool = false) {
+            input x: float32[N, 4]
+            output (x -> Linear(width) * depth) * (2 if on else 1)
+        }
+        net Base = Wide(width=5, on=true)
+        net Presets {
+            input x: float32[N, 4]
+            y = x -> Base(depth=2)
+            z = x -> Base(width=6)
+            assert shape(y) == [N, 5] and shape(z) == [N, 6]
+            assert params == 25 + 30 + 30
+            output y, z
         }""",
     "arguments": """
         block Related(width: int, gain: float, count: int = 1) {
@@ -131,7 +189,7 @@ NETS: dict[str, str] = {
             h = x -> Linear(width + 5) -> tanh -> Linear(width // 2) -> tanh
             output (h -> Linear(C)) * gain + x * count
         }
-        block Pick(first: bool, window: int, factor: float) {
+        block Pick(first: bool, factor: float, window: int) {
             input a: [N, C, L]
             input b: [N, C, L]
             z = (a if first else b) -> Conv1d(2, window, padding="same")
@@ -148,7 +206,7 @@ NETS: dict[str, str] = {
             for i in range(5) { x = x -> "step{i}": Linear(3 + 2 * i) -> tanh }
             y = x -> "held.0": Linear(4)
             z = y -> "held.1": Linear(4)
-            output y + z, Pick(true, 1, 1.0)(a, a * 2) + Pick(false, 3, 3.0)(a, a - 1), a -> Bend(true) -> Bend(false)
+            output y + z, Pick(true, 1.0, 1)(a, a * 2) + Pick(false, 3.0, 3)(a, a - 1), a -> Bend(true) -> Bend(false)
         }""",
     "formulas": """
         net Formulas {
@@ -186,6 +244,12 @@ NETS: dict[str, str] = {
             }
             for part in reversed(range(2)) { x = x -> "back{part}": Linear(round(2.6) + part) -> tanh }
             n = len(widths) if 1 < len(widths) <= 3 and not false else 9
+            assert n == 3 and halved(6) == 3 and halved(40) == 9 and halved(2) == 2
+            assert not 1 < n < 2 and (n < 2 or n > 2) and min([4, 2]) == 2 and max(1, 5, 3) == 5
+            assert not (true and false)
+            assert false or true
+            assert (false or false) == false
+            assert sum([1, 2, 3]) == 6 and range(2, 8, 3) == [2, 5] and 7 // 2 == 3 and -7 % 4 == 1
             output x * n - floor(2.5) ** 2 / 7 // 1, (x -> Linear(ceil(7 / 2) % 3 + 1)) * -1, x[..., -1] * widths[-1]
         }""",
     "double": """
@@ -203,6 +267,12 @@ NETS: dict[str, str] = {
             input self_: float32[N, 4]
             output (self_ -> Named(4)) + (self_ -> Named(4, x2=5))
         }""",
+}
+
+NAMES: dict[str, str] = {  # of the parameters, biases left out, as language.md says
+    "containers": "features.0 features.last features.3 features.4 features.5.0 features.6.0 stages.0.inner.0 "
+    "stages.0.inner.1 stages.1.inner.0 stages.1.inner.1 fc1 head.2 fc2 out",
+    "presets": "wide1.fc1 wide1.fc2 wide2.fc1",
 }
 
 GRADIENTS: dict[str, str] = {
@@ -248,5 +318,126 @@ GRADIENTS: dict[str, str] = {
             unused, used = chunk(chunk(k * k, 1, axis=1)[0], 2, axis=1)
             s = softmax(k @ transpose(v, 0, 1), axis=-1) * sum(used)
             output concat(first * 2, second ** 2, axis=1) + ((s @ v)[:, ::2] -> Linear(4)), mean(k[1:] * v[:-1], axis=0)
+        }""",
+}
+
+WRONG: dict[str, str] = {  # each is refused, and for one reason
+    "a layer shared by tensors of other sizes": """
+        net Wrong {
+            input a: float32[N, 4], b: float32[N, 5]
+            enc = Linear(3)
+            output (a -> enc) + (b -> enc)
+        }""",
+    "a block shared by tensors of other sizes": """
+        block Unit(width: int) {
+            input x: [N, C]
+            output x -> Linear(width)
+        }
+        net Wrong {
+            input a: float32[N, 4], b: float32[N, 5]
+            enc = Unit(3)
+            output (a -> enc) + (b -> enc)
+        }""",
+    "two layers of one name": """
+        net Wrong {
+            input x: float32[N, 4]
+            output x -> fc: Linear(4) -> fc: Linear(4)
+        }""",
+    "a layer within another": """
+        net Wrong {
+            input x: float32[N, 4]
+            output x -> fc: Linear(4) -> "fc.inner": Linear(4)
+        }""",
+    "a parameter of a free size": """
+        net Wrong {
+            input x: float32[N, T]
+            output x -> Linear(4)
+        }""",
+    "declared sizes that do not agree": """
+        block Square {
+            input x: [N, C, C]
+            output relu(x)
+        }
+        net Wrong {
+            input x: float32[N, 4, 5]
+            output x -> Square
+        }""",
+    "a dtype that is not the declared one": """
+        block Whole {
+            input x: int64[N]
+            output x * 2
+        }
+        net Wrong {
+            input x: float32[N]
+            output x -> Whole
+        }""",
+    "a number that float32 cannot hold": """
+        net Wrong {
+            input x: float32[N]
+            output x * 1e300
+        }""",
+    "a fraction beside whole numbers": """
+        net Wrong {
+            input x: int64[N]
+            output x * 0.5
+        }""",
+    "an axis with nothing on it": """
+        net Wrong {
+            input x: float32[N, H]
+            output reshape(x[:, 1:], N * (H - 1)) + reshape(x[:, :-1], N * (H - 1)) -> flatten(0), x[:, H:]
+        }""",
+    "an axis that may be empty": """
+        net Wrong {
+            input x: float32[N, 2, H, W]
+            output flatten(x[:, :, ::2, 1:], 1)
+        }""",
+    "sizes that are not known to be equal": """
+        net Wrong {
+            input x: float32[N, A], y: float32[N, B]
+            output x + y
+        }""",
+    "a condition on a free size": """
+        net Wrong {
+            input x: float32[N, T]
+            output relu(x) if T > 4 else x
+        }""",
+    "a block's condition on a free size of its caller": """
+        block Asks {
+            input x: [N, C]
+            output relu(x) if C == 4 else x
+        }
+        net Wrong {
+            input x: float32[N, T]
+            output x -> Asks
+        }""",
+    "a name of one branch": """
+        net Wrong(on: bool = false) {
+            input x: float32[N, 4]
+            if on { y = relu(x) }
+            output y
+        }""",
+    "an assertion that fails": """
+        net Wrong {
+            input x: float32[N, 4]
+            y = x -> Linear(3)
+            assert params == 16
+            output y
+        }""",
+    "too few names": """
+        net Wrong {
+            input x: float32[3, N]
+            a, b = x
+            output a + b
+        }""",
+    "statistics of another size": """
+        net Wrong {
+            input x: float32[N, 3, 8, 8]
+            bn = BatchNorm2d
+            output (x -> bn), (x -> Conv2d(4, 1) -> bn)
+        }""",
+    "a least size that two layers ask for": """
+        net Wrong {
+            input x: float32[4, 1, H, 3]
+            output x -> Conv2d(1, 3) -> max_pool2d(4)
         }""",
 }

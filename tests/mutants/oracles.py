@@ -30,18 +30,20 @@ from netc.backends.onnx_file import write_onnx
 from netc.backends.to_onnx import to_onnx
 from netc.backends.weights import Held
 from netc.deploy.deviation import relative_error
+from netc.diagnostics import Refused
 from netc.dims import substitute
 from netc.ir.module import Net, Param
 from netc.ops.contract import OPS, Op
 from netc.passes.initial import draw, state
 from netc.passes.inline import inline
 from tests.mutants.mutant import Mutant
-from tests.mutants.nets import GRADIENTS, NETS
+from tests.mutants.nets import GRADIENTS, NAMES, NETS, WRONG
 
 ROOT = Path(__file__).parents[2]
 OPSETS = (17, 20, 23)
 TOLERANCE = 1e-4
 EXACT = 1e-7
+PROGRAMS, CHUNK = 200, 20  # that the fuzzer makes, in all and at a time
 MANY, FACTOR = 8, 4  # numbers of which means and deviations tell something, and by how much these may be off
 
 
@@ -129,7 +131,11 @@ def nets(mutant: Mutant) -> str | None:
 
 def _net_fails(name: str) -> str | None:
     try:
-        return three_ways(net_called(name))
+        net = net_called(name)
+        owners = dict.fromkeys(path.rpartition(".")[0] for path in state(net))
+        if name in NAMES and list(owners) != NAMES[name].split():
+            return "the names of parameters"
+        return three_ways(net)
     except Exception as error:
         return message(error)
 
@@ -230,6 +236,34 @@ def differs(truth: list[Any], found: list[Any]) -> str | None:
     return None
 
 
+# -- what must be refused -----------------------------------------------------------------------------
+
+
+def refusals(mutant: Mutant) -> str | None:
+    """The first spec that is wrong, and is taken or refused for more or other reasons than without the mutant."""
+    for name in WRONG:
+        if (found := codes(WRONG[name])) != wanted_codes()[name]:
+            return f"{', '.join(found) or 'nothing'} for {name}"
+    return None
+
+
+def codes(text: str) -> list[str]:
+    """The codes of what is found; `what breaks` where netc itself fails."""
+    try:
+        written(textwrap.dedent(text))
+    except Refused as refused:
+        return [d.code for d in refused.diagnostics]
+    except Exception as error:
+        return [type(error).__name__]
+    return []
+
+
+@cache
+def wanted_codes() -> dict[str, list[str]]:
+    """Those without any mutant. To be called before one is planted."""
+    return {name: codes(text) for name, text in WRONG.items()}
+
+
 # -- gradients ----------------------------------------------------------------------------------------
 
 
@@ -296,6 +330,22 @@ def against_autograd(net: Net, trains: bool) -> str | None:
     return None
 
 
+# -- the fuzzer ---------------------------------------------------------------------------------------
+
+
+def fuzz(mutant: Mutant) -> str | None:
+    """The first of some random programs of which the fuzzer finds something."""
+    from netc.fuzz.campaign import chunk
+    from netc.fuzz.examine import Examiner
+
+    with Examiner() as examiner:
+        for start in range(0, PROGRAMS, CHUNK):
+            tally = chunk(0, range(start, start + CHUNK), examiner=examiner)
+            for failure in tally.failures:
+                return f"{failure.findings[0].oracle} of program {failure.index}"
+    return None
+
+
 # -- the project's tests ------------------------------------------------------------------------------
 
 
@@ -315,7 +365,14 @@ def suite(mutant: Mutant) -> str | None:
     return None
 
 
-ORACLES = {"samples": samples, "nets": nets, "gradients": gradients, "suite": suite}
+ORACLES = {
+    "samples": samples,
+    "nets": nets,
+    "gradients": gradients,
+    "refusals": refusals,
+    "fuzz": fuzz,
+    "suite": suite,
+}
 
 
 def killed(mutant: Mutant) -> tuple[str, str] | None:
