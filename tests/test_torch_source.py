@@ -141,7 +141,7 @@ class Comments:
 def _targets(node: ast.Assign | ast.Return) -> list[str]:
     if isinstance(node, ast.Return):
         return []
-    return [n.id for n in ast.walk(node.targets[0]) if isinstance(n, ast.Name)]
+    return [n.id for n in ast.walk(node.targets[0]) if isinstance(n, ast.Name) and n.id != "_"]
 
 
 def recorded(module: Any) -> None:

@@ -15,7 +15,7 @@ class CharLSTM(nn.Module):
         self.head = nn.Linear(128, 96)
 
     def forward(self, text: Tensor) -> Tensor:
-        x, (h, c) = self.lstm(self.embed(text))  # [N, 32, 128], [2, N, 128], [2, N, 128]
+        x, _ = self.lstm(self.embed(text))  # [N, 32, 128]
         return self.head(F.dropout(x, p=0.2, training=self.training))  # [N, 32, 96]
 
     def loss(self, text: Tensor, next_: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

@@ -235,8 +235,11 @@ def _taken(lines: Lines, value: Value) -> Waiting:
 
 
 def _assign(lines: Lines, unit: Unit, text: str, now: int) -> None:
-    names = [lines.variables.bind(v, now, _names(lines, unit, v)) for v in unit.outputs]
-    comment = _comment(lines.writer, unit.outputs, unit.operands)
+    read = [v for v in unit.outputs if lines.uses[v]] or list(unit.outputs)
+    names = [lines.variables.bind(v, now, _names(lines, unit, v)) if v in read else "_" for v in unit.outputs]
+    if unit.nested and set(names[1:]) == {"_"}:
+        names = names[:2]  # a tuple that nothing reads
+    comment = _comment(lines.writer, read, unit.operands)
     lines.out += broken(f"{listed(names, unit.nested)} = {text}", INDENT, comment)
 
 
