@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))  # tests.mutants is a package
+sys.path.insert(0, str(Path(__file__).parents[1]))  # tests.mutants is a package
 
 from tests.mutants import oracles
 from tests.mutants.catalogue import MUTANTS, NOTHING
 from tests.mutants.mutant import Mutant
 
+ROOT = Path(__file__).parents[1]
 EVERY = 18
 
 
@@ -37,7 +37,8 @@ def test_there_are_enough_of_each_kind() -> None:
 
 def test_nothing_is_noticed_without_a_mutant() -> None:
     with NOTHING.planted():
-        assert oracles.nets(NOTHING) is None and oracles.gradients(NOTHING) is None
+        assert oracles.nets(NOTHING) is oracles.gradients(NOTHING) is oracles.refusals(NOTHING) is None
+    assert all(len(found) == 1 for found in oracles.wanted_codes().values())
     assert not oracles.unfit() and not oracles.unfit_gradients()
 
 
