@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -14,7 +15,7 @@ import pytest
 
 import netc.ops  # noqa: F401
 from netc.fuzz import case as case_module
-from netc.fuzz.bench import Bench
+from netc.fuzz.bench import RUNNER, Bench
 from netc.fuzz.campaign import Tally, campaign, chunk, started, task_of
 from netc.fuzz.case import OPSETS, Case, case_of, read, written
 from netc.fuzz.draws import Rule, describe, rules
@@ -200,6 +201,12 @@ def test_a_crash_is_a_finding(examiner, monkeypatch) -> None:
     assert found(examiner, PROGRAM) == {"numpy"}
     monkeypatch.setattr(OPS["softmax"], "torch", crash)
     assert found(examiner, PROGRAM) == {"compile"}
+
+
+def test_the_other_process_has_no_netc() -> None:
+    code = Path(RUNNER[-1]).read_text("utf-8")
+    assert not re.search(r"^\s*(import|from) netc", code, re.MULTILINE)
+    assert 'sys.modules["netc"] = None' in code
 
 
 def test_a_process_that_dies_is_started_anew() -> None:

@@ -161,7 +161,8 @@ def _gradient(case: Case, answer: Mapping[str, Any]) -> Iterator[Finding]:
         if torch:
             allowed = 10 * LEAST + 64 * case.truths[0].spread if case.rounds else 100 * LEAST64
             yield from _alike(f"gradient by {name}", gradient, torch[name], scale, allowed)
-    yield from _slope(case, dict(given), gradients)
+    if not case.rounds:  # a step is lost in what is cast to float32
+        yield from _slope(case, dict(given), gradients)
 
 
 def _alike(where: str, gradient: Array, torch: Array, scale: float, allowed: float) -> Iterator[Finding]:

@@ -4,7 +4,8 @@ What an op may be off by, of itself (its floor, in units in the last place of fl
 moves values; 4 where it computes, as onnxruntime's tanh is off by 4.5 and its softplus by 3.6; and the square
 root of the operations an element takes, as the rounding of a sum grows. It is relative to the element where
 each has its own operand, else to the largest of the output, as sums cancel. An op of more than two operations
-an element may be off as much as if each of its operands were rounded once more: differences cancel within it.
+an element may be off as much as if each of its operands were rounded once more, and by one unit in the last
+place of its largest output: differences cancel within it, as in gelu far below 0.
 """
 
 from __future__ import annotations
@@ -113,7 +114,8 @@ def _jittered(
         made = with_sizes(node.op, sizes).forward(*operands)
         several = made if isinstance(made, tuple | list) else (made,)
         for value, y, f in zip(node.outputs, several, floor, strict=True):
-            values[value] = _moved(widen(y), f.size, f.gathers, way, rng)
+            made = _moved(widen(y), f.size, f.gathers, way, rng)
+            values[value] = _moved(made, ULP, True, way, rng) if f.rounds else made
     return tuple(values[v] for v in flat.outputs)
 
 

@@ -21,12 +21,13 @@ from netc.ops.code import Keyword, Piece
 from netc.ops.contract import Operand
 
 Array: TypeAlias = npt.NDArray[Any]
+SMALL = 0.05  # of which exp(x) - 1 has lost four bits
 FLAT = 100.0  # how many times the variance the square of a mean may be
 
 
 @dataclass(frozen=True)
 class Known:
-    """A difference of others. oracles: those that see it. versions: where it was measured."""
+    """A difference of others. oracles: those that see it. versions: where it was measured. says: of an error."""
 
     name: str
     cause: str
@@ -34,11 +35,13 @@ class Known:
     oracles: tuple[str, ...]
     pattern: Callable[[Case], bool]
     shows: str
+    says: str = ""
 
 
 def known_of(finding: Finding, case: Case) -> Known | None:
     """The difference that explains a finding, if one does."""
-    return next((k for k in KNOWN if finding.oracle in k.oracles and k.pattern(case)), None)
+    told = (k for k in KNOWN if finding.oracle in k.oracles and k.says in finding.note)
+    return next((k for k in told if k.pattern(case)), None)
 
 
 def chained(case: Case, *kinds: str) -> bool:
@@ -117,6 +120,22 @@ def _padding_rows(case: Case) -> bool:
     )
 
 
+def _small_exponentials(case: Case) -> bool:
+    """Whether all that an elu is given lies a little below 0, where exp(x) - 1 cancels."""
+    given = [x for _, (x, *_) in called_with(case, "F.elu(")] if chained(case, "Elu") else []
+    return any(bool((x <= 0).all() and (x > -SMALL).all()) for x in given)
+
+
+def _sure_shares(case: Case) -> bool:
+    """Whether what is said to be likely is sure: the logarithm of 0 stands before its target."""
+    given = called_with(case, "F.binary_cross_entropy(")
+    return any(bool(((x == 0) | (x == 1)).any()) for _, (x, *_) in given)
+
+
+def _maps_of_classes(case: Case) -> bool:
+    return any(x.ndim > 2 for _, (x, *_) in called_with(case, "F.nll_loss("))
+
+
 def _flat_groups(case: Case) -> bool:
     """Whether a group that is normalised hardly differs from its mean."""
     if not chained(case, "GroupNormalization"):
@@ -191,5 +210,55 @@ net Fuzz {
     output v1
 }
 """,
+    ),
+    Known(
+        "elu of onnxruntime near 0",
+        "it computes exp(x) - 1, not expm1(x): below 0 and near it few digits are left",
+        "onnxruntime 1.31",
+        ("onnx", "plain onnx"),
+        _small_exponentials,
+        """netc 1
+
+net Fuzz {
+    \"\"\"Draws: x0 in -0.0009..-0.0001.\"\"\"
+    input x0: float32[N, 40]
+    v1 = elu(x0)
+    output v1
+}
+""",
+    ),
+    Known(
+        "slope of bce by its target",
+        "PyTorch holds the logarithm at -100 and differentiates by the target as if it were not held",
+        "torch 2.13",
+        ("gradient",),
+        _sure_shares,
+        """netc 1
+
+net Fuzz {
+    \"\"\"Draws: x0 in 0..1.\"\"\"
+    input x0: float32[N, 4]
+    v1 = bce(relu(x0 - 1.0), x0)
+    output v1
+}
+""",
+    ),
+    Known(
+        "nll_loss of a permuted map",
+        "its backward pass asks for a gradient that is contiguous, and makes it like its operand, which is not",
+        "torch 2.13",
+        ("gradient",),
+        _maps_of_classes,
+        """netc 1
+
+net Fuzz {
+    \"\"\"Draws: x1 in 0..3.\"\"\"
+    input x0: float32[N, 3, 4, 5]
+    input x1: int64[N, 5, 3]
+    v1 = nll(permute(x0, 0, 2, 3, 1), x1)
+    output v1
+}
+""",
+        "grad_input must be contiguous",
     ),
 )

@@ -29,6 +29,7 @@ from netc.ops.loss_classes import (
     aligned,
     alike,
     check_range,
+    known_classes,
     per_class,
     require_axes,
     require_weights,
@@ -111,7 +112,7 @@ class CrossEntropy(Op):
     def _smoothed(self, target: Array) -> Array:
         if not self.smoothing:
             return target
-        return (1 - self.smoothing) * target + self.smoothing / target.shape[1]
+        return (1 - self.smoothing) * target + self.smoothing / known_classes(target.shape, "target")
 
     def _ignored(self, target: Array) -> Array:
         return equal(aligned(target), self.ignore_index)
