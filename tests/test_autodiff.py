@@ -316,6 +316,15 @@ def test_a_net_without_ops_has_a_graph_and_a_trace(tmp_path, output):
     assert run("trace", spec, "--at", "x=3").splitlines()[1].split()[0] == output
 
 
+def test_a_check_that_has_nothing_to_check_says_so(tmp_path):
+    spec = tmp_path / "whole.net"
+    spec.write_text('net A {\n input x: int64[N]\n output cast(x, "float32")\n}')
+    assert run("gradcheck", spec).splitlines() == [
+        "A in training, at N=2",
+        "  nothing to check: it reads no parameter and no input of floats",
+    ]
+
+
 def test_a_failing_check_exits_with_1(tmp_path, monkeypatch):
     spec = tmp_path / "smooth.net"
     spec.write_text(SMOOTH)

@@ -81,7 +81,7 @@ def _wide(arrays: Mapping[str, Array]) -> dict[str, Array]:
 
 def _sizes(net: Net, located: Located, trains: bool) -> dict[str, int]:
     """The smallest sizes at which each statistic of training is one of enough values."""
-    for side, batch in product(SIDES, BATCHES):
+    for batch, side in product(BATCHES, SIDES):
         sizes = chosen_sizes(net, batch, side - batch + min(BATCHES))  # which adds it for a larger batch
         if not trains or all(n >= STATISTIC for n in _statistics(located, sizes)):
             return sizes

@@ -107,7 +107,12 @@ def _checked(
         jacobians(chosen, tolerance, told) if full else gradcheck(chosen, tolerance, directions, seed, told)
     )
     if shown:
-        click.echo("\n".join(_verdict(report)))
+        verdict = (
+            _verdict(report)
+            if report.rows
+            else ["  nothing to check: it reads no parameter and no input of floats"]
+        )
+        click.echo("\n".join([*(line.rstrip() for line in head[:1]), *verdict]))
     return report
 
 
@@ -127,7 +132,9 @@ def _line(row: Row, tolerance: float) -> str:
         f", {row.skipped} of {row.directions} skipped at kinks of {_listed(row.kinks)}" if row.skipped else ""
     )
     unit = "element" if row.method == "Jacobian" else "direction"
-    by = f"{row.directions} {unit}{'s' * (row.directions > 1)}" + (", complex" if row.method == "complex step" else "")
+    by = f"{row.directions} {unit}{'s' * (row.directions > 1)}" + (
+        ", complex" if row.method == "complex step" else ""
+    )
     return f"  {row.name:36}  {shape:18}  {by:20}  {row.error:.1e}{skipped}{mark}"
 
 
