@@ -94,7 +94,7 @@ def prepared(task: Task) -> Case | Outcome:
         return Outcome((crash("compile", error),))
     try:
         _ = case.truths
-    except UNSOUND as error:
+    except (*UNSOUND, Refused) as error:
         return Outcome(aside=f"unsound: {error}")
     except Exception as error:
         return Outcome((crash("numpy", error),))

@@ -24,6 +24,7 @@ LEAST = 1e-6  # of float32
 SHARP = 2.0**-29  # of float64's rounding, in float32's
 LEAST64 = 1e-9
 SLOPE = 1e-5
+STEEP = 1e-3  # gradients that are less, where inputs and weights are about 1, may be rounding
 NARROW = 2  # the widest step of differences is the third of those that gradient checks try
 
 
@@ -150,7 +151,7 @@ def _gradient(case: Case, answer: Mapping[str, Any]) -> Iterator[Finding]:
     if not all(np.isfinite(g).all() for g in gradients):
         return
     torch = answer.get("gradient")
-    scale = max((float(np.abs(g).max(initial=0.0)) for g in gradients), default=0.0)
+    scale = max(STEEP, *(float(np.abs(g).max(initial=0.0)) for g in gradients))
     for value, gradient in zip(slopes.wrt, gradients, strict=True):
         name = spelled(value)
         if isinstance(torch, str):
@@ -169,7 +170,7 @@ def _alike(where: str, gradient: Array, torch: Array, scale: float, allowed: flo
     if gradient.shape != torch.shape:
         yield Finding("gradient", where, f"its shape is {gradient.shape}, not {torch.shape}")
         return
-    error = float(np.abs(gradient - torch).max(initial=0.0)) / (scale or 1.0)
+    error = float(np.abs(gradient - torch).max(initial=0.0)) / scale
     if not error <= allowed:
         yield Finding("gradient", where, "", error, allowed)
 
@@ -190,7 +191,7 @@ def _slope(case: Case, given: dict[str, Array], gradients: tuple[Array, ...]) ->
     if slope.value is None or not np.isfinite(slope.value) or slope.spread > SETTLED * abs(slope.value):
         return
     wanted = float((gradient * direction).sum())
-    scale = max(abs(wanted), abs(slope.value), float(np.abs(gradient).max(initial=0.0)), 1e-6)
+    scale = max(abs(wanted), abs(slope.value), float(np.abs(gradient).max(initial=0.0)), STEEP)
     allowed = SLOPE + 10 * slope.spread / scale
     if not abs(wanted - slope.value) / scale <= allowed:
         error = abs(wanted - slope.value) / scale
