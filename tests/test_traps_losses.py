@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from emitted import made, written
+from emitted import loaded, made, written
 from in_memory import codes, found
 from op_case import Case, several
 from op_graph import Graph, run_model
 from op_torch import spelled, torch_result
+from three_ways import gradients, net_with, values
 
 from netc.ops.attributes import bind
 from netc.ops.contract import OPS, Mismatch, Operand
@@ -435,3 +436,30 @@ def test_a_metric_of_another_shape_is_refused() -> None:
         "as many numbers as there are examples"
     )
     assert codes(spec.replace("METRIC", "sum(x > 0, axis=0)")) == []
+
+
+CONFIDENT = np.array([[-60, 60, -3, 0.5], [60, -60, 0.0, 4]], "float32")
+RIGHT_OR_WRONG = np.array([[0, 1, 1, 0], [0, 1, 0, 1]], "float32")
+
+
+def focal(logits: torch.Tensor, gamma: float) -> torch.Tensor:
+    """The loss in float64, where sigmoid(-60) ** 5 is a number still."""
+    truth = torch.from_numpy(RIGHT_OR_WRONG).double()
+    sided = torch.where(truth == 1, logits, -logits)
+    weight = torch.where(truth == 1, 0.25, 0.75)
+    return -(weight * torch.sigmoid(-sided) ** gamma * F.logsigmoid(sided)).mean()
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1, 2, 5])
+def test_focal_has_slopes_where_logits_are_sure(gamma: float, tmp_path: Path) -> None:
+    statement = f"y = Focal(logits, truth, gamma={gamma})"
+    wide = torch.from_numpy(CONFIDENT).double().requires_grad_()
+    wanted = focal(wide, gamma)
+    wanted.backward()
+    given = {"logits": CONFIDENT, "truth": RIGHT_OR_WRONG}
+    agree(list(values(statement, tmp_path / "a.onnx", **given).values()), wanted.item())
+    for slope in gradients(statement, **given)["logits"]:
+        np.testing.assert_allclose(slope, wide.grad.numpy(), 1e-7, 1e-30)
+    narrow = torch.from_numpy(CONFIDENT).requires_grad_()
+    loaded(net_with(statement, given), {})(narrow, torch.from_numpy(RIGHT_OR_WRONG)).backward()
+    np.testing.assert_allclose(narrow.grad.numpy(), wide.grad.numpy(), 1e-5, 1e-30)
