@@ -240,7 +240,7 @@ net A {
         "b1.conv1.weight": "kaiming_normal", "b1.conv1.bias": "zeros",
         "b1.bn1.weight": "ones", "b1.bn1.bias": "zeros",
         "b1.conv2.weight": "xavier_normal", "b1.conv2.bias": "zeros",
-        "conv1.weight": "normal", "conv1.bias": "fan_in",
+        "conv1.weight": "normal", "conv1.bias": "zeros",
         "fc1.weight": "kaiming_normal", "fc1.bias": "ones",
         "ln1.weight": "ones", "ln1.bias": "zeros",
     }  # fmt: skip
@@ -296,6 +296,10 @@ REFUSED = {
     "init Conv2d(4, 1): zeros\n y = x": "E0417",
     "init Conv2d: 0.1\n y = x": "E0414",
     "init dirac\n y = x -> global_avg_pool -> Linear(4)": "E0417",
+    "init Linear: zeros\n y = x -> Conv2d(4, 1)": "E0417",
+    "y = x -> Conv2d(4, 1)\n init Conv2d: zeros": "E0417",
+    "y = x -> Conv2d(4, 1, bias=false)\n init bias: zeros": "E0417",
+    "init zeros\n y = x -> BatchNorm2d": "E0417",
     "param p: [4] = kaiming_normal()\n y = x": "E0417",
     "param p: [4] = truncated(0.1)\n y = x": "E0201",
     "y = normal(x)": "E0205",
@@ -312,6 +316,36 @@ def test_a_finding_of_a_statement_shows_the_layer_it_met() -> None:
     assert finding.span is not None and finding.span.text == "dirac"
     assert "Linear.weight" in finding.message and "[4, 4]" in finding.message
     assert any(note.span is not None and note.span.text.startswith("Linear") for note in finding.notes)
+
+
+def test_a_statement_that_starts_nothing_is_shown_the_layer_above_it() -> None:
+    block = "block B {\n input x: [N, C, H, W]\n output x -> Conv2d(C, 1)\n}\n"
+    (finding,) = found(block + net("y = x -> B\n init Conv2d: zeros"))
+    assert finding.message == "this starts nothing: there is no `Conv2d` below it"
+    assert [(n.text, n.span and n.span.text) for n in finding.notes] == [("there is one above", "B")]
+    (finding,) = found(net("init Linear: zeros\n y = x"))
+    assert finding.notes == () and finding.help == "leave it out"
+
+
+def test_a_statement_may_meet_a_layer_that_says_itself_how_it_starts_or_is_in_some_block_alone() -> None:
+    assert starts("init Conv2d: zeros\n y = x -> Conv2d(4, 1, init=ones, bias=false)") == {
+        "conv1.weight": "ones"
+    }
+    block = """block B(linear: bool) {
+    input x: [N, C]
+    init Linear: zeros
+    if linear { x = x -> Linear(C) }
+    output x -> relu
+}
+"""
+    assert codes(block + "net A {\n input x: float32[N, 8]\n output x -> B(false)\n}\n") == []
+
+
+def test_none_is_as_if_not_written() -> None:
+    assert starts("init Conv2d: zeros\n y = x -> Conv2d(4, 1, init=none, bias_init=none)") == {
+        "conv1.weight": "zeros", "conv1.bias": "fan_in",
+    }  # fmt: skip
+    assert starts("y = x -> Conv2d(4, 1, bias=false, bias_init=none)") == {"conv1.weight": "fan_in"}
 
 
 # -- what is emitted ----------------------------------------------------------------------------------

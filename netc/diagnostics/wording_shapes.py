@@ -264,6 +264,16 @@ def no_such_start(span: Span, layer: str, keyword: str, role: str) -> Diagnostic
     return Diagnostic("E0417", message, span, help="leave it out")
 
 
+def starts_nothing(span: Span, kind: str | None, role: str, above: Span | None) -> Diagnostic:
+    """`kind`: of the layers that an `init` statement is for, None for all; `above`: one that stands too early."""
+    wanted = f"`{kind}`" if kind else "bias" if role == "bias" else "weight of two axes or more"
+    if kind and role == "bias":
+        wanted = f"`{kind}` with a bias"
+    notes = (Note("there is one above", above),) if above else ()
+    help_ = "write it above the layers that it is for" if above else "leave it out"
+    return Diagnostic("E0417", f"this starts nothing: there is no {wanted} below it", span, notes, help_)
+
+
 def init_misfit(
     span: Span, name: str, parameter: str, shape: str, why: str, notes: tuple[Note, ...]
 ) -> Diagnostic:

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 from netc.dims import AnyDim, Shape, substitute
 from netc.ir.module import Call, Net, Node, Param, Path, Step
+from netc.passes.initial import state
 from netc.passes.inline import inline
 
 
 @dataclass(frozen=True)
 class Row:
-    """One layer of the table: its path, the op, the output's shape, parameters, multiply-adds and flops."""
+    """A line of the table: a layer's path, op, output shape, parameters, multiply-adds and flops.
+
+    Or that of a raw parameter, whose layer is `param` and whose shape is its own.
+    """
 
     path: Path
     layer: str
@@ -26,7 +30,7 @@ class Row:
 class Cost:
     """The table of a net. params: trainable numbers, all heads included; macs and flops: of the outputs.
 
-    beside: the layers with parameters that the outputs do not need: what only a loss reads, or nothing.
+    beside: what has parameters that the outputs do not need: what only a loss reads, or nothing.
     """
 
     rows: tuple[Row, ...]
@@ -39,15 +43,29 @@ class Cost:
 def cost(net: Net) -> Cost:
     """The layers of `net` in order with what each costs; a layer used twice has its parameters counted once."""
     counted: set[Path] = set()
-    rows = [_row(node, counted) for node in inline(net).nodes]
+    rows = [row for node in inline(net).nodes for row in _rows(node, counted)]
     every = [value for step in net.block.body for value in step.outputs]
-    beside = [row for node in inline(net, every).nodes if (row := _row(node, counted)).params != 0]
+    beside = [row for n in inline(net, every).nodes for row in _rows(n, counted) if row.params != 0]
+    unread = (param for param in state(net).values() if param.trainable and param.path not in counted)
+    beside += map(_raw, unread)
     total = count_parameters(net.block.params, net.block.body, {})
     macs: AnyDim = 0
     flops: AnyDim = 0
     for row in rows:
         macs, flops = macs + row.macs, flops + row.flops
     return Cost(tuple(rows), tuple(beside), total, macs, flops)
+
+
+def _rows(node: Node, counted: set[Path]) -> list[Row]:
+    """The rows of the raw parameters that a node is the first to read, and its own; `counted` gains them."""
+    raw = {v.path: v for v in node.inputs if isinstance(v, Param) and v.trainable and v.path not in counted}
+    counted.update(raw)
+    return [*map(_raw, raw.values()), _row(node, counted)]
+
+
+def _raw(param: Param) -> Row:
+    shape = param.type.shape
+    return Row(param.path, "param", shape, _numel(shape), 0, 0)
 
 
 def _row(node: Node, counted: set[Path]) -> Row:

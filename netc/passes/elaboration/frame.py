@@ -24,6 +24,7 @@ class Session:
 
     multiples, minimums: what is known of free sizes.
     dynamic: the names to give to axes that the spec fixes, by input and axis.
+    starting, met: the `init` statements run, each with its body, and those that held for some layer.
     """
 
     multiples: Mapping[str, int]
@@ -32,6 +33,8 @@ class Session:
     found: dict[tuple[str, Any, int], Diagnostic] = field(default_factory=dict)
     variants: dict[Any, list[tuple[Block, tuple[Guard, ...]]]] = field(default_factory=dict)
     stack: list[Definition] = field(default_factory=list)
+    starting: list[tuple[Frame, Rule]] = field(default_factory=list)
+    met: set[Rule] = field(default_factory=set)
     lost: frozenset[str] = frozenset()
     work: int = 0
     exhausted: bool = False

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from netc.diagnostics import Note, Span, wording_shapes
 from netc.dims import Shape, show
-from netc.ir.module import Value
+from netc.ir.module import Call, Step, Value
 from netc.ops.attributes import BadArgument, bind, parameters_of
 from netc.ops.contract import Init, Mismatch, Op, Parameter
 from netc.ops.initialiser import ROLES, Initialiser, role, start_keywords
@@ -60,14 +60,14 @@ def initialiser(frame: Frame, found: Any, node: tree.Expression) -> Initialiser:
 
 def taken(
     frame: Frame, kind: type[Op], keywords: dict[str, Any], node: tree.Call
-) -> tuple[tuple[str, Initialiser | None], ...]:
-    """What `init=` and `bias_init=` say, which are taken out of `keywords`."""
+) -> tuple[tuple[str, Initialiser], ...]:
+    """What `init=` and `bias_init=` say, which are taken out of `keywords`; none is as if not written."""
     known, out = start_keywords(kind), []
     for argument in node.arguments:
         if argument.name in known and argument.name in keywords:
             value = keywords.pop(argument.name)
-            made = None if value is None else initialiser(frame, value, argument.value)
-            out.append((ROLES[argument.name], made))
+            if value is not None:
+                out.append((ROLES[argument.name], initialiser(frame, value, argument.value)))
     return tuple(out)
 
 
@@ -95,14 +95,16 @@ def _start(frame: Frame, op: Op, name: str, parameter: Parameter, layer: OpLayer
     which = role(name)
     if not parameter.trainable or not which:
         return parameter.init
+    fitting = [r for r in frame.rules if _holds(r, op, which, parameter.shape)]
+    frame.session.met.update(fitting)
     said = dict(layer.inits) if layer is not None else {}
     if which in said:
         keyword = next(k for k, r in ROLES.items() if r == which)
         at = layer.places.get(keyword, span) if layer is not None else span
         return _fitted(frame, said[which], parameter, f"{op.name}.{name}", at, ())
-    rule = next((r for r in reversed(frame.rules) if _holds(r, op, which, parameter.shape)), None)
-    if rule is None:
+    if not fitting:
         return parameter.init
+    rule = fitting[-1]
     notes = (Note("it holds for this layer", span),)
     return _fitted(frame, rule.by, parameter, f"{op.name}.{name}", rule.span, notes)
 
@@ -116,10 +118,8 @@ def _holds(rule: Rule, op: Op, which: str, shape: Shape) -> bool:
 
 
 def _fitted(
-    frame: Frame, by: Initialiser | None, parameter: Parameter, name: str, at: Span, notes: tuple[Note, ...]
+    frame: Frame, by: Initialiser, parameter: Parameter, name: str, at: Span, notes: tuple[Note, ...]
 ) -> Init:
-    if by is None:
-        return parameter.init
     check_fits(frame, by, parameter.shape, name, at, notes)
     return replace(parameter.init, kind=by.name, a=0.0, b=0.0, by=by)
 
@@ -148,6 +148,31 @@ def rule_of(frame: Frame, statement: tree.Initialise) -> Rule:
     if isinstance(label, tree.Name) and label.text in ROLES.values() and label.text not in frame.env:
         return Rule(None, label.text, by, value.span)
     return Rule(None if label is None else _kind(frame, label), which, by, value.span)
+
+
+def check_met(frame: Frame) -> None:
+    """Reports the `init` statements of a net that have started nothing, and those of the blocks that it calls.
+
+    Those of a block with parameters are left out: its layers may depend on these.
+    """
+    if frame.session.found:
+        return  # a layer that is not there might have been one that they are for
+    for inside, rule in frame.session.starting:
+        if rule not in frame.session.met and (inside.is_net or not inside.definition.tree.parameters):
+            above = next(_placed(inside.body, rule), None)
+            kind = rule.kind.name if rule.kind else None
+            frame.session.report(
+                inside.refuse(wording_shapes.starts_nothing(rule.span, kind, rule.role, above))
+            )
+
+
+def _placed(body: Sequence[Step], rule: Rule) -> Iterator[Span]:
+    """Where the layers stand that a rule would have held for, had it been above them."""
+    for step in body:
+        if isinstance(step, Call):
+            yield from (step.span for _ in _placed(step.block.body, rule))
+        elif any(p.trainable and _holds(rule, step.op, role(p.path[-1]), p.type.shape) for p in step.params):
+            yield step.span
 
 
 def _kind(frame: Frame, label: tree.Expression) -> type[Op]:

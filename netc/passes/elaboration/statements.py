@@ -17,7 +17,7 @@ from netc.passes.elaboration.expressions import evaluate, label
 from netc.passes.elaboration.frame import WORK, Frame
 from netc.passes.elaboration.instantiate import check_dtype, dimension, enter
 from netc.passes.elaboration.naming import check_segment, claim
-from netc.passes.elaboration.starts import raw_start, rule_of
+from netc.passes.elaboration.starts import check_met, raw_start, rule_of
 from netc.passes.elaboration.values import LAYERS, POISON, Instance, Labelled, OneBranch, Poisoned, describe
 from netc.syntax import tree
 
@@ -36,6 +36,8 @@ def elaborate_body(frame: Frame, body: Sequence[tree.Statement]) -> None:
         frame.session.report(
             frame.refuse(wording_names.no_output(frame.definition.tree.span, frame.definition.name))
         )
+    if frame.is_net:
+        check_met(frame)
 
 
 def run(frame: Frame, body: Sequence[tree.Statement]) -> None:
@@ -127,7 +129,9 @@ def _param(frame: Frame, statement: tree.RawParam) -> None:
 
 def _initialise(frame: Frame, statement: tree.Initialise) -> None:
     """From here on, in this body and in the blocks that it calls."""
-    frame.rules = (*frame.rules, rule_of(frame, statement))
+    rule = rule_of(frame, statement)
+    frame.rules = (*frame.rules, rule)
+    frame.session.starting.append((frame, rule))
 
 
 def _assign(frame: Frame, statement: tree.Assign) -> None:

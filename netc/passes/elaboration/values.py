@@ -65,7 +65,7 @@ class OpLayer:
     """An op that lacks its first operand. `op` is None until arguments are given.
 
     rest: the operands after the first, where the call gave them.
-    inits: how its weights and biases start, where the call says so; None for as the layer does by itself.
+    inits: how its weights and biases start, where the call says so.
     """
 
     kind: type[Op]
@@ -73,7 +73,7 @@ class OpLayer:
     rest: tuple[Value, ...] = ()
     places: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
     span: Span | None = field(default=None, compare=False, repr=False)
-    inits: tuple[tuple[str, Initialiser | None], ...] = ()
+    inits: tuple[tuple[str, Initialiser], ...] = ()
 
 
 @dataclass(frozen=True)

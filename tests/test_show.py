@@ -1,0 +1,62 @@
+"""What `netc show` says of a net: a row for each parameter, so that the rows add up to the total."""
+
+from __future__ import annotations
+
+import pytest
+from in_memory import program
+
+from netc.passes.cost import cost
+from netc.passes.elaborate import elaborate
+
+RAW = """
+block Dead {
+    input x: [N, C]
+    spare = x -> Linear(3)
+    param scale: [C] = ones
+    output x * scale
+}
+net A {
+    input t: float32[N, 5, 8]
+    target label: int64[N]
+    param gain: [8] = ones
+    param temperature: [1] = ones
+    param unused: [3]
+    y = (t * gain -> MultiheadAttention3: Linear(8)) * gain
+    y = MultiheadAttention(2)(y, y, y) -> mean(1) -> Dead
+    output y
+    loss cross_entropy(y * temperature, label)
+}
+"""
+
+
+def rows(part: str) -> dict[str, tuple[str, object]]:
+    found = getattr(cost(elaborate(program(RAW), "A")), part)
+    return {".".join(row.path): (row.layer, row.params) for row in found if row.params != 0}
+
+
+def test_a_raw_parameter_has_a_row_where_it_is_first_read() -> None:
+    assert rows("rows") == {
+        "gain": ("param", 8),
+        "MultiheadAttention3": ("Linear", 72),
+        "multihead_attention1.in_proj_weight": ("param", 192),
+        "multihead_attention1.in_proj_bias": ("param", 24),
+        "multihead_attention1.out_proj": ("Linear", 72),
+        "dead1.scale": ("param", 8),
+    }
+
+
+def test_what_no_output_reads_stands_beside() -> None:
+    assert rows("beside") == {
+        "temperature": ("param", 1),
+        "dead1.fc1.weight": ("param", 24),
+        "dead1.fc1.bias": ("param", 3),
+        "unused": ("param", 3),
+    }
+
+
+@pytest.mark.parametrize(
+    "spec", [RAW, "net A {\n input x: float32[N, 4]\n output x -> Linear(4) -> relu\n}\n"]
+)
+def test_the_rows_add_up(spec: str) -> None:
+    found = cost(elaborate(program(spec), "A"))
+    assert sum(row.params for row in (*found.rows, *found.beside)) == found.params  # type: ignore[misc]
