@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner
 from emitted import ROOT, net_of, written
 
-from netc.autodiff.gradcheck import gradcheck
+from netc.autodiff.gradcheck import gradcheck, gradients_of
 from netc.autodiff.interpret import interpret
 from netc.autodiff.jacobian import jacobians
+from netc.autodiff.moving import Point
 from netc.autodiff.objective import minimums, objective
 from netc.autodiff.reverse import reverse
 from netc.autodiff.second import second_order
@@ -70,7 +71,19 @@ net Kinked {
 """
 
 HEAD = "net A {\n input x: float32[N, 4]\n target t: int64[N]\n fc = Linear(3)\n y = fc(x)\n"
+TAUGHT = """
+net Taught {
+    input x: float32[N, 3]
+    target t: float32[N, 2]
+    hard = x -> teacher: Linear(2)
+    easy = x -> tanh -> student: Linear(2)
+    output easy * detach(hard)
+    loss Distillation(easy, hard, temperature=2.0)
+    loss mse(stop_gradient(easy), t)
+}
+"""
 ODD = {
+    "taught": TAUGHT,
     "no parameters": "net A {\n input x: float32[N, 3]\n output tanh(x), tanh(x), x\n}",
     "a loss that is a target": "net A {\n input x: float32[N, 3]\n target t: float32[]\n output tanh(x)\n loss t\n}",
     "a loss that is a parameter": "net A {\n input x: float32[N, 3]\n param w: float32[] = ones\n output x * w\n loss w\n}",
@@ -207,6 +220,17 @@ def test_what_the_loss_does_not_read_has_a_gradient_of_zeros():
     assert dx.tolist() == [2.0, -4.0] and dy.tolist() == [0.0, 0.0, 0.0]
 
 
+def test_nothing_is_learnt_through_what_is_detached(monkeypatch):
+    made = subject(written(TAUGHT))
+    assert gradcheck(made).passed
+    point = Point(made.located, made.inputs, made.weights)
+    teacher = next(p for p in made.located.flat.params.values() if p.path == ("teacher", "weight"))
+    (slopes,) = gradients_of(made, [teacher])
+    assert not slopes.any() and [point.nodes[i].op.name for i in point.after(teacher)] == ["Linear"]
+    monkeypatch.setattr(OPS["detach"], "held", False)
+    assert not gradcheck(made).passed
+
+
 # -- gradcheck ---------------------------------------------------------------------------------------
 
 
@@ -216,7 +240,17 @@ def test_smooth_nets_are_checked_by_complex_steps_to_the_last_digits():
     assert report.worst < 1e-14
 
 
-def test_differences_agree_where_there_are_kinks():
+def test_complex_steps_stay_on_the_piece_that_the_point_lies_on():
+    report = gradcheck(subject(net_of(ROOT / "specs" / "digits.net", "DigitsCNN")))
+    assert report.passed and report.worst < 1e-12
+    assert all(
+        row.method == "complex step" and row.directions == 20 and row.skipped == 0 for row in report.rows
+    )
+
+
+def test_differences_agree_where_there_are_kinks(monkeypatch):
+    for name in ("relu", "max_pool2d"):
+        monkeypatch.setattr(OPS[name], "analytic", False)
     report = gradcheck(subject(net_of(ROOT / "specs" / "digits.net", "DigitsCNN")))
     assert report.passed and report.worst < 1e-7
     assert {row.name: row.method for row in report.rows}["conv1.weight"] == "differences"

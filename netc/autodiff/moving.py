@@ -50,10 +50,10 @@ class Point:
         return tuple(self.values[v] for v in self.located.flat.outputs)
 
     def after(self, value: Value) -> tuple[int, ...]:
-        """The nodes that depend on `value`, in order."""
+        """The nodes that depend on `value`, in order; not by what stops gradients, whose output stays."""
         changed, found = {value}, []
         for i, node in enumerate(self.nodes):
-            if any(v in changed for v in node.operands):
+            if not node.op.held and any(v in changed for v in node.operands):
                 changed.update(node.outputs)
                 found.append(i)
         return tuple(found)

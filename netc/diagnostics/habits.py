@@ -219,7 +219,6 @@ METHODS = {
     "add": "add",
     "contiguous": "",
     "clone": "",
-    "detach": "",
     "size": "shape",
     "dim": "shape",
 }

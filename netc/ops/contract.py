@@ -195,7 +195,8 @@ class Op:
     extra: ClassVar[str] = ""  # the attribute that takes keywords of any other name, as pairs
     accepts: ClassVar[tuple[str, ...]] = FLOATS  # dtypes of the operands
     differentiable: ClassVar[bool] = True
-    analytic: ClassVar[bool] = False  # `forward` is the same function of complex numbers, and smooth
+    held: ClassVar[bool] = False  # its output counts as fixed, whatever it is made of
+    analytic: ClassVar[bool] = False  # `forward` takes complex numbers: the piece is that of their real parts
     divisors: ClassVar[tuple[str, ...]] = ()  # operands in which a whole number may not be 0
     trains: ClassVar[bool] = False  # training computes something else: `training` says what
     numbers: ClassVar[bool] = False  # `torch` can spell an operand that is a number, such as 0.5
