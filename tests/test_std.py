@@ -165,6 +165,16 @@ def causal_layer(m: Any, x: Tensor, *memory: Tensor) -> Tensor:
     return y
 
 
+def padded_layer(m: Any, *inputs: Tensor) -> Tensor:
+    """Torch's layers call true what is padding, for each sample."""
+    hidden = [~x[:, 0, 0] for x in inputs if x.dtype == torch.bool]
+    names = (
+        ("src_key_padding_mask",) if len(hidden) == 1 else ("tgt_key_padding_mask", "memory_key_padding_mask")
+    )
+    y: Tensor = m(*inputs[: len(hidden)], **dict(zip(names, hidden, strict=True)))
+    return y
+
+
 def windows(shift: int) -> Reference:
     """Shifted window attention, pixel by pixel: windows of 2 by 2 on 4 by 6 pixels, 2 heads of 3 channels."""
 
@@ -255,6 +265,12 @@ EXAMPLES = {
     "MaskedMultiheadAttention for padding": Example(
         "MaskedMultiheadAttention(2)", {**TRIPLE, "mask": (2, 1, 1, 5)}, masked, attention()[0]
     ),
+    "MaskedMultiheadAttention with dropout": Example(
+        "MaskedMultiheadAttention(2, dropout=0.2)", {**TRIPLE, "mask": (2, 1, 1, 5)}, masked, attention()[0]
+    ),
+    "MaskedMultiheadAttention without bias": Example(
+        "MaskedMultiheadAttention(2, bias=false)", {**TRIPLE, "mask": (2, 2, 1, 5)}, masked, attention(bias=False)[0]
+    ),
     "TransformerEncoderLayer": Example(
         "TransformerEncoderLayer(2, 12)", TOKENS, called, layer(nn.TransformerEncoderLayer)
     ),
@@ -273,6 +289,24 @@ EXAMPLES = {
         "TransformerDecoderLayer(2, 12, norm_first=true, activation=gelu, is_causal=true)", PAIR, causal_layer,
         layer(nn.TransformerDecoderLayer, norm_first=True, activation="gelu"),
     ),
+    "MaskedTransformerEncoderLayer": Example(
+        "MaskedTransformerEncoderLayer(2, 12)", {**TOKENS, "mask": (2, 1, 1, 5)}, padded_layer,
+        layer(nn.TransformerEncoderLayer),
+    ),
+    "MaskedTransformerEncoderLayer, norms first without bias": Example(
+        "MaskedTransformerEncoderLayer(2, 12, norm_first=true, activation=gelu, dropout=0.0, bias=false)",
+        {**TOKENS, "mask": (2, 1, 1, 5)}, padded_layer,
+        layer(nn.TransformerEncoderLayer, norm_first=True, activation="gelu", bias=False),
+    ),
+    "MaskedTransformerDecoderLayer": Example(
+        "MaskedTransformerDecoderLayer(2, 12)", {**PAIR, "tgt_mask": (2, 1, 1, 4), "memory_mask": (2, 1, 1, 5)},
+        padded_layer, layer(nn.TransformerDecoderLayer),
+    ),
+    "MaskedTransformerDecoderLayer, norms first": Example(
+        "MaskedTransformerDecoderLayer(2, 12, norm_first=true, dropout=0.0)",
+        {**PAIR, "tgt_mask": (2, 1, 1, 4), "memory_mask": (2, 1, 1, 5)},
+        padded_layer, layer(nn.TransformerDecoderLayer, norm_first=True),
+    ),
     "WindowAttention": Example("WindowAttention(2, 2)", {"x": (2, 4, 6, 6)}, windows(0)),
     "WindowAttention, shifted": Example("WindowAttention(2, 2, shift=1)", {"x": (2, 4, 6, 6)}, windows(1)),
 }  # fmt: skip
@@ -288,9 +322,12 @@ def drawn(example: Example) -> tuple[str, dict[str, np.ndarray], dict[str, np.nd
     """The statement, the inputs and the weights; those of a norm are positive."""
     rng = np.random.default_rng(4)
     statement = f"y = ({', '.join(example.inputs)}) -> b: {example.spec}"
-    inputs = {n: rng.normal(size=s).astype("float32") for n, s in example.inputs.items() if n != "mask"}
-    if "mask" in example.inputs:  # each query sees the first key at least
-        inputs["mask"] = (rng.random(example.inputs["mask"]) < 0.5) | (np.arange(5) == 0)
+    inputs = {
+        n: rng.normal(size=s).astype("float32") for n, s in example.inputs.items() if not n.endswith("mask")
+    }
+    for mask in [n for n in example.inputs if n not in inputs]:  # each query sees the first key at least
+        shape = example.inputs[mask]
+        inputs[mask] = (rng.random(shape) < 0.5) | (np.arange(shape[-1]) == 0)
     weights = {}
     for name, param in state(net_with(statement, inputs)).items():
         value = rng.normal(size=param.type.shape) / 2
@@ -334,7 +371,7 @@ def test_gradients_are_those_of_torch(name: str) -> None:
     y.pow(2).sum().backward()
     wanted = {n: x.grad for n, x in (*tensors.items(), *((f"b.{n}", w) for n, w in trained.items()))}
     found = gradients(statement + "\ny = sum(y ** 2)", inputs, weights)
-    assert len(found) >= len(tensors) - ("mask" in tensors)
+    assert len(found) >= len(tensors) - sum(x.dtype == torch.bool for x in tensors.values())
     for place, gradient in found.items():
         right = wanted[place]
         assert right is not None, place

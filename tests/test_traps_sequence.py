@@ -180,6 +180,19 @@ def test_trap_66_the_mask_of_multihead_attention_is_the_other_way_round_in_torch
             assert bool(np.abs(y - wanted).max() < 1e-5) is same
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_trap_66_a_query_that_sees_nothing_gets_the_last_bias(dropout, path):
+    torch.manual_seed(3)
+    module = nn.MultiheadAttention(4, 2, batch_first=True)
+    torch.nn.init.normal_(module.out_proj.bias)
+    x, mask = drawn(2, 5, 4), np.ones((2, 1, 5, 5), bool)
+    mask[:, :, 4] = False
+    statement = f"y = (x, x, x, m) -> r: MaskedMultiheadAttention(2, dropout={dropout})"
+    for y in values(statement, path, state(module), x=x, m=mask).values():
+        np.testing.assert_allclose(y[:, 4], np.tile(module.out_proj.bias.detach().numpy(), (2, 1)), 1e-6)
+        assert np.abs(y[:, :4] - y[:, 4:]).max(-1).min() > 1e-3
+
+
 @pytest.mark.parametrize(("queries", "keys"), [(3, 5), (5, 3), (4, 4)])
 def test_trap_66_causal_counts_from_the_first_query_and_key(queries, keys, path):
     q, k, v = drawn(2, queries, 4), drawn(2, keys, 4, seed=1), drawn(2, keys, 6, seed=2)
