@@ -198,6 +198,13 @@ def mismatch_habit(
     return None
 
 
+def operand_habit(name: str, inputs: Sequence[str], given: Sequence[str]) -> str | None:
+    """What to write instead of a call with a tensor too many. inputs: the names of those that it takes."""
+    if list(inputs) == ["counts"] and len(given) == 2:
+        return f"write `{name}(confusion_matrix({', '.join(given)}))`"
+    return None
+
+
 DTYPES = {
     "float": "float32",
     "half": "float32",

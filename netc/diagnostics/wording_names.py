@@ -15,6 +15,18 @@ def unknown_name(span: Span, name: str, known: Iterable[str]) -> Diagnostic:
     return Diagnostic("E0201", f"`{name}` is not defined", span, help=NAMES.get(name) or _meant(name, known))
 
 
+def path_not_name(span: Span, name: str, layer: Span) -> Diagnostic:
+    """`name`: the path of a layer, which no name is bound to."""
+    made = layer.text.partition(":")[2].strip() or layer.text
+    return Diagnostic(
+        "E0201",
+        f"`{name}` is not defined: it is the label of a layer, not a name",
+        span,
+        (Note("the layer is here", layer),),
+        f'bind the layer, `{name} = {made}`, and chain its name; or use `weights("{name}.weight")`',
+    )
+
+
 def unknown_size(span: Span, name: str) -> Diagnostic:
     return Diagnostic(
         "E0202",
@@ -50,7 +62,7 @@ def wrong_argument(span: Span, layer: str, name: str, got: str, expected: str) -
         if name == "bias" and got.startswith("the number")
         else TRAILING_AXES.format("them")
         if (layer, name) == ("LayerNorm", "axes")
-        else None
+        else _meant(got.strip('"'), re.findall(r"\w+", expected.partition("one of ")[2]))
     )
     return Diagnostic("E0205", f"`{name}` of `{layer}` takes {expected}, not {got}", _value(span), help=help_)
 
@@ -79,8 +91,13 @@ def _value(span: Span) -> Span:
     return Span(span.source, span.start + named.end(), span.end) if named else span
 
 
-def too_many_arguments(span: Span, layer: str, expected: str) -> Diagnostic:
-    return Diagnostic("E0206", f"`{layer}` takes {expected}, and this is one too many", span)
+def too_many_arguments(
+    span: Span, layer: str, expected: str, inputs: Sequence[str] = (), help_: str | None = None
+) -> Diagnostic:
+    """`inputs`: of a layer that takes tensors, too."""
+    count = f"{len(inputs)} input{'s' * (len(inputs) != 1)} (`{'`, `'.join(inputs)}`)"
+    takes = f"{count} and {expected}" if inputs else expected
+    return Diagnostic("E0206", f"`{layer}` takes {takes}, and this is one too many", span, help=help_)
 
 
 def duplicate_argument(span: Span, layer: str, name: str) -> Diagnostic:
@@ -306,14 +323,24 @@ def tensors_in_list(span: Span, layer: str, wanted: int, got: int) -> Diagnostic
     return Diagnostic("E0511", f"`{layer}` takes {takes}, not a list of {got}", _value(span), help=help_)
 
 
-def wrong_input_count(span: Span, layer: str, wanted: int, got: int) -> Diagnostic:
-    plural = "input" if wanted == 1 else "inputs"
-    return Diagnostic(
-        "E0511",
-        f"`{layer}` takes {wanted} {plural}, not {got}",
-        span,
-        help=f"pass them as `({', '.join('abcdefgh'[:wanted])}) -> {layer}`" if 1 < wanted <= 8 else None,
-    )
+def wrong_input_count(
+    span: Span,
+    layer: str,
+    inputs: Sequence[str],
+    least: int,
+    got: int,
+    written: str,
+    help_: str | None = None,
+) -> Diagnostic:
+    """`inputs`: their names, of which the first `least` must be given; `written`: the layer with its arguments."""
+    takes = f"{least}" if least == len(inputs) else f"{least} to {len(inputs)}"
+    plural = "input" if takes == "1" else "inputs"
+    joined = f"pass them as `({', '.join(inputs[:least])}) -> {written}`" if 1 < least <= 8 else None
+    return Diagnostic("E0511", f"`{layer}` takes {takes} {plural}, not {got}", span, help=help_ or joined)
+
+
+def unpack_first(layer: str, count: int, unpacked: str, then: str) -> str:
+    return f"`{layer}` gives {count} values: write `{unpacked}`, and then `{then}`"
 
 
 def already_called(span: Span, layer: str) -> Diagnostic:

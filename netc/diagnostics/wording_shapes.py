@@ -57,9 +57,13 @@ def not_a_sequence(span: Span, what: str) -> Diagnostic:
     )
 
 
-def wrong_count(span: Span, names: int, values: int, *notes: Note) -> Diagnostic:
+def wrong_count(
+    span: Span, names: int, values: int, *notes: Note, unpacked: Sequence[str] = (), value: str = ""
+) -> Diagnostic:
+    """`unpacked`: names that would fit the `value`."""
     many = f"{names} names stand" if names != 1 else "1 name stands"
-    return Diagnostic("E0307", f"{many} here for {values} value{'s' * (values != 1)}", span, notes)
+    help_ = f"write `{', '.join(unpacked)} = {value}`" if unpacked else None
+    return Diagnostic("E0307", f"{many} here for {values} value{'s' * (values != 1)}", span, notes, help_)
 
 
 def first_axis(text: str, type_: str, place: Span | None) -> Note:

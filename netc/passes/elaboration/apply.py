@@ -15,6 +15,7 @@ from netc.ops.contract import FLOATS, INTEGERS, OPERATORS, Mismatch, Op, Paramet
 from netc.passes.elaboration.frame import NODES, Frame, Site
 from netc.passes.elaboration.naming import claim, numbered, snake_case
 from netc.passes.elaboration.numbers import concrete
+from netc.passes.elaboration.results import chained, written_layer
 from netc.passes.elaboration.shared import check_shared, difference
 from netc.passes.elaboration.starts import started
 from netc.passes.elaboration.values import (
@@ -231,7 +232,12 @@ def _check_count(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> N
     variadic = op.operands[0].startswith("*")
     required = sum(not n.endswith("?") for n in op.operands)
     if not variadic and not required <= len(operands) <= len(op.operands):
-        raise frame.refuse(wording_names.wrong_input_count(span, op.name, required, len(operands)))
+        names = [n.rstrip("?") for n in op.operands]
+        written = written_layer(frame, span, op.name, operands)
+        help_ = chained(frame, operands, written) if len(operands) > len(names) else None
+        raise frame.refuse(
+            wording_names.wrong_input_count(span, op.name, names, required, len(operands), written, help_)
+        )
 
 
 def _constants(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> tuple[Value, ...]:

@@ -7,10 +7,11 @@ from dataclasses import fields, replace
 from typing import Any
 
 from netc.diagnostics import Diagnostic, Refused, Span, wording_names, wording_shapes
+from netc.diagnostics.habits import operand_habit
 from netc.dims import Dim
 from netc.ir.module import Value
 from netc.ops.attributes import BadArgument, bind, parameters_of
-from netc.ops.contract import Mismatch, Op
+from netc.ops.contract import OPS, Mismatch, Op
 from netc.ops.initialiser import start_keywords
 from netc.passes.elaboration.evaluate import evaluate
 from netc.passes.elaboration.frame import Frame
@@ -56,12 +57,9 @@ def split_operands(kind: type[Op], positional: list[Any]) -> tuple[list[Any] | N
         if positional and isinstance(positional[0], str):  # an equation stands before what it is about
             operands, rest = split_operands(kind, positional[1:])
             return operands, [positional[0], *rest]
-        if (
-            positional
-            and isinstance(positional[0], list | tuple)
-            and any(isinstance(x, Value) for x in positional[0])
-        ):
-            return list(positional[0]), positional[1:]
+        count = next((i for i, x in enumerate(positional) if not _holds_tensors(x)), len(positional))
+        if count:
+            return [v for x in positional[:count] for v in x], positional[count:]
         count = next((i for i, x in enumerate(positional) if not isinstance(x, Value)), len(positional))
         return (positional[:count] or None), positional[count:]
     wanted = len(names)
@@ -76,6 +74,10 @@ def split_operands(kind: type[Op], positional: list[Any]) -> tuple[list[Any] | N
     return (positional[:count] or None), positional[count:]
 
 
+def _holds_tensors(x: Any) -> bool:
+    return isinstance(x, list | tuple) and any(isinstance(item, Value) for item in x)
+
+
 def bind_op(
     frame: Frame,
     kind: type[Op],
@@ -86,12 +88,7 @@ def bind_op(
 ) -> OpLayer:
     """The layer that a call of an op makes. `skipped`: how many positional arguments were operands."""
     places = call_places(kind, node, skipped)
-    if (
-        not skipped
-        and positional
-        and isinstance(positional[0], list | tuple)
-        and any(isinstance(x, Value) for x in positional[0])
-    ):
+    if not skipped and positional and _holds_tensors(positional[0]):
         at = next(a.span for a in node.arguments if a.name is None)
         raise frame.refuse(
             wording_names.tensors_in_list(at, kind.name, len(kind.operands), len(positional[0]))
@@ -106,7 +103,7 @@ def bind_op(
     try:
         op = bind(kind, positional, keywords)
     except BadArgument as error:
-        raise frame.refuse(wrong_call(error, kind, places, node)) from None
+        raise frame.refuse(wrong_call(error, kind, places, node, skipped)) from None
     except Mismatch as error:
         raise frame.refuse(
             wording_shapes.mismatch(places.get(error.at, node.span), kind.name, error.message, {}, ())
@@ -117,9 +114,7 @@ def bind_op(
 def call_places(kind: type[Op], node: tree.Call, skipped: int) -> dict[str, Span]:
     """Where the argument for each attribute stands."""
     names = [name for name, _, _ in parameters_of(kind) if name != kind.extra]
-    placed = [a for a in node.arguments if a.name is None]
-    first = 1 if skipped and isinstance(placed[0].value, tree.Text) else 0
-    positional = placed[:first] + placed[first + skipped :]
+    positional = _positional(node, skipped)
     places = {name: a.span for name, a in zip(names, positional, strict=False)}
     if kind.variadic and len(positional) > names.index(kind.variadic):
         rest = positional[names.index(kind.variadic) :]
@@ -127,7 +122,16 @@ def call_places(kind: type[Op], node: tree.Call, skipped: int) -> dict[str, Span
     return places | {a.name: a.span for a in node.arguments if a.name is not None}
 
 
-def wrong_call(error: BadArgument, kind: type[Op], places: dict[str, Span], node: tree.Call) -> Any:
+def _positional(node: tree.Call, skipped: int) -> list[tree.Argument]:
+    """The arguments without a name that are not operands: all but `skipped`, which an equation may precede."""
+    placed = [a for a in node.arguments if a.name is None]
+    first = 1 if skipped and isinstance(placed[0].value, tree.Text) else 0
+    return placed[:first] + placed[first + skipped :]
+
+
+def wrong_call(
+    error: BadArgument, kind: type[Op], places: dict[str, Span], node: tree.Call, skipped: int = 0
+) -> Any:
     known = [*(name for name, _, _ in parameters_of(kind)), *start_keywords(kind)]
     at = places.get(error.name, node.span)
     if error.kind == "unknown":
@@ -140,12 +144,24 @@ def wrong_call(error: BadArgument, kind: type[Op], places: dict[str, Span], node
         lacking = kind.operands[-1].rstrip("?")
         return wording_shapes.number_for_tensor(node.span, kind.name, lacking, describe(error.value))
     if error.kind == "too_many":
-        return wording_names.too_many_arguments(node.span, kind.name, error.expected)
+        return _too_many(error, kind, node, skipped)
     wanted = next((w for w in ITEMS if error.expected.startswith(f"{w} or a ")), None)
     for i, item in enumerate(error.value if wanted and isinstance(error.value, list | tuple) else ()):
         if not isinstance(item, (*ITEMS[wanted], Dim)) or isinstance(item, bool):  # type: ignore[index]
             return _wrong_item(at, kind.name, error.name, error.expected, f"[{i}]", item, str(wanted))
-    return wording_names.wrong_argument(at, kind.name, error.name, describe(error.value), error.expected)
+    got = f'"{error.value}"' if isinstance(error.value, str) else describe(error.value)
+    return wording_names.wrong_argument(at, kind.name, error.name, got, error.expected)
+
+
+def _too_many(error: BadArgument, kind: type[Op], node: tree.Call, skipped: int) -> Any:
+    """The first argument without a name that an op does not take, said with the inputs that it takes."""
+    takers = [name for name, _, _ in parameters_of(kind) if name != kind.extra]
+    at = _positional(node, skipped)[len(takers)].span
+    name = node.function.span.text if OPS.get(node.function.span.text) is kind else kind.name
+    inputs = [operand.rstrip("?") for operand in kind.operands if not operand.startswith("*")]
+    given = [a.span.text for a in node.arguments if a.name is None]
+    help_ = operand_habit(name, inputs, given) if isinstance(error.value, Value) else None
+    return wording_names.too_many_arguments(at, name, error.expected, inputs, help_)
 
 
 ITEMS: dict[str, tuple[type, ...]] = {"a whole number": (int,), "a number": (int, float)}

@@ -13,6 +13,7 @@ from netc.passes.elaboration.evaluate import evaluate
 from netc.passes.elaboration.frame import Frame, Site
 from netc.passes.elaboration.numbers import is_number
 from netc.passes.elaboration.recursion import circle
+from netc.passes.elaboration.results import chained, written_layer
 from netc.passes.elaboration.values import BlockLayer, Poisoned
 from netc.syntax import tree
 
@@ -25,7 +26,14 @@ def instantiate(
 
     declared = declarations(layer.definition.tree, "input")
     if len(declared) != len(inputs):
-        raise frame.refuse(wording_names.wrong_input_count(site.span, site.name, len(declared), len(inputs)))
+        names = [d.name.text for d in declared]
+        written = written_layer(frame, site.span, site.name, inputs)
+        help_ = chained(frame, inputs, written) if len(inputs) > len(names) else None
+        raise frame.refuse(
+            wording_names.wrong_input_count(
+                site.span, site.name, names, len(names), len(inputs), written, help_
+            )
+        )
     if layer.definition in frame.session.stack and (path := circle(layer.definition)):
         raise frame.refuse(wording_names.recursion(site.span, path))
     arguments = _arguments(frame, layer, site)

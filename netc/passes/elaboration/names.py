@@ -49,6 +49,8 @@ def look_up(frame: Frame, name: str, span: Span) -> Any:
         return name
     if name in frame.session.lost or "import" in frame.session.lost:
         raise Poisoned
+    if owner := frame.owners.get((name,)):
+        raise frame.refuse(wording_names.path_not_name(span, name, owner.span))
     known = [*frame.env, *frame.definition.scope, *OPS, *INITIALISERS, *numbers.HELPERS]
     raise frame.refuse(wording_names.unknown_name(span, name, known))
 

@@ -17,6 +17,7 @@ from netc.passes.elaboration.expressions import evaluate, label
 from netc.passes.elaboration.frame import WORK, Frame
 from netc.passes.elaboration.instantiate import check_dtype, dimension, enter
 from netc.passes.elaboration.naming import check_segment, claim
+from netc.passes.elaboration.results import unpacking
 from netc.passes.elaboration.starts import check_met, raw_start, rule_of
 from netc.passes.elaboration.values import LAYERS, POISON, Instance, Labelled, OneBranch, Poisoned, describe
 from netc.syntax import tree
@@ -147,7 +148,17 @@ def _assign(frame: Frame, statement: tree.Assign) -> None:
     if not isinstance(found, list | tuple):
         raise frame.refuse(wording_shapes.cannot_unpack(statement.value.span, describe(found)))
     if len(found) != len(statement.names):
-        raise frame.refuse(wording_shapes.wrong_count(_names(statement), len(statement.names), len(found)))
+        names = unpacking(frame, found, [n.text for n in statement.names])
+        text = statement.value.span.text
+        raise frame.refuse(
+            wording_shapes.wrong_count(
+                _names(statement),
+                len(statement.names),
+                len(found),
+                unpacked=names,
+                value="..." if "\n" in text else text,
+            )
+        )
     for name, item in zip(statement.names, found, strict=True):
         if isinstance(item, Value) and not item.hint:
             object.__setattr__(item, "hint", name.text)

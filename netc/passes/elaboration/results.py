@@ -1,0 +1,64 @@
+"""What a layer of several results calls them, and what to write where they are taken or joined wrongly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from netc.diagnostics import Span, wording_names
+from netc.ir.module import Call, Node, Step, Value
+from netc.passes.elaboration.frame import Frame
+
+WRITTEN = re.compile(r"(?:^|`)((?:\w+, )+\w+) = ")  # in the docstring of an op: `y, h, c = x -> LSTM(8)`
+PLAIN = re.compile(r"\w+\([^()\n]*\)")
+
+
+def unpacking(frame: Frame, found: Sequence[object], taken: Sequence[str]) -> list[str]:
+    """Names for the results `found` of a step, those that the user has `taken` first; none for a list."""
+    maker = _maker(frame, found)
+    if maker is None:
+        return []
+    rest = [name for name in _names(maker, len(found))[len(taken) :] if name not in taken]
+    names = [*taken, *rest][: len(found)]
+    return names if len(names) == len(found) else []
+
+
+def chained(frame: Frame, inputs: Sequence[Value], layer: str) -> str | None:
+    """What to write instead of a chain that leads several results into `layer`, which takes fewer."""
+    maker = _maker(frame, inputs)
+    if maker is None or len(inputs) < 2:
+        return None
+    names = _names(maker, len(inputs))
+    before = f"{', '.join(names)} = ... -> {_as_written(maker.span, _kind(maker))}"
+    return wording_names.unpack_first(_kind(maker), len(names), before, f"{names[0]} -> {layer}")
+
+
+def written_layer(frame: Frame, span: Span, name: str, inputs: Sequence[object]) -> str:
+    """The layer as the user wrote it, with its arguments where no input stands among them."""
+    text = _as_written(span, name)
+    named = {key for key, held in frame.env.items() if any(held is x for x in inputs)}
+    return name if named & set(re.findall(r"\w+", text)) else text
+
+
+def _as_written(span: Span, name: str) -> str:
+    return span.text if PLAIN.fullmatch(span.text) and span.text.startswith(f"{name}(") else name
+
+
+def _maker(frame: Frame, found: Sequence[object]) -> Step | None:
+    """The step that has made all of `found`, and nothing else."""
+    return next((s for s in reversed(frame.body) if list(s.outputs) == list(found)), None)
+
+
+def _kind(step: Step) -> str:
+    return step.block.name if isinstance(step, Call) else step.op.name
+
+
+def _names(step: Step, count: int) -> list[str]:
+    """As the op's docstring or the block's outputs call them, else letters."""
+    if isinstance(step, Node):
+        found = WRITTEN.search(step.op.__doc__ or "")
+        names = found[1].split(", ") if found else []
+    else:
+        names = [v.hint for v in step.block.outputs]
+    distinct = len(set(names)) == count and all(name.isidentifier() for name in names)
+    return names if distinct else list("abcdefghijklmnopqrstuvwxyz"[:count])

@@ -1,0 +1,64 @@
+"""What a finding tells a newcomer: what is wrong in the words of the spec, where, and what to write instead."""
+
+from __future__ import annotations
+
+import pytest
+from in_memory import found
+
+HEAD = "net A {\n    input t: float32[N, 5, 8], x: float32[N, 8]\n    target label: int64[N]\n"
+
+
+def net(body: str) -> str:
+    return f"{HEAD}    {body}\n    output relu(x)\n}}\n"
+
+
+TOLD = [
+    ("y = t -> LSTM(8) -> Linear(3)", "E0511", "Linear(3)",
+     "`Linear` takes 1 input, not 3",
+     "`LSTM` gives 3 values: write `y, h, c = ... -> LSTM(8)`, and then `y -> Linear(3)`"),
+    ("y, h = t -> LSTM(8)", "E0307", "y, h",
+     "2 names stand here for 3 values", "write `y, h, c = t -> LSTM(8)`"),
+    ("a, b, c = t -> GRU(8)", "E0307", "a, b, c",
+     "3 names stand here for 2 values", "write `a, b = t -> GRU(8)`"),
+    ("h, h1 = t -> LSTM(8)", "E0307", "h, h1",
+     "2 names stand here for 3 values", "write `h, h1, c = t -> LSTM(8)`"),
+    ("y = t -> MultiheadAttention(4)", "E0511", "MultiheadAttention(4)",
+     "`MultiheadAttention` takes 3 inputs, not 1",
+     "pass them as `(query, key, value) -> MultiheadAttention(4)`"),
+    ("y = t -> scaled_dot_product_attention(t)", "E0511", "scaled_dot_product_attention(t)",
+     "`scaled_dot_product_attention` takes 3 to 4 inputs, not 2",
+     "pass them as `(q, k, v) -> scaled_dot_product_attention`"),
+    ("metric iou(x, label)", "E0206", "label",
+     "`iou` takes 1 input (`counts`) and no arguments, and this is one too many",
+     "write `iou(confusion_matrix(x, label))`"),
+    ("y = t -> Linear(3, true, 5)", "E0206", "5",
+     "`Linear` takes 1 input (`x`) and at most 2 arguments, and this is one too many", None),
+    ("y = t -> cls: Linear(3)\n    z = cls.weight", "E0201", "cls",
+     "`cls` is not defined: it is the label of a layer, not a name",
+     'bind the layer, `cls = Linear(3)`, and chain its name; or use `weights("cls.weight")`'),
+    ('y = t -> Linear(3, init=kaiming_normal(mode="fan_both"))', "E0205", '"fan_both"',
+     '`mode` of `kaiming_normal` takes one of fan_in, fan_out, not "fan_both"', "did you mean `fan_out`?"),
+    ('y = t -> pad([1, 1], mode="zeros")', "E0205", '"zeros"',
+     '`mode` of `pad` takes one of constant, reflect, replicate, circular, not "zeros"', None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "code", "part", "message", "help_"), TOLD, ids=[t[0] for t in TOLD])
+def test_what_is_told(body: str, code: str, part: str, message: str, help_: str | None) -> None:
+    (only,) = found(net(body))
+    assert (only.code, only.message, only.help) == (code, message, help_)
+    assert only.span is not None and only.span.text == part
+
+
+def test_the_inputs_of_a_block_are_told_by_its_own_names() -> None:
+    block = "block B(k: int) {\n    input left: [N, C], right: [N, C]\n    a = left * k\n    b = right\n    output a, b\n}\n"
+    (only,) = found(block + net("y = x -> B(2)"))
+    assert only.help == "pass them as `(left, right) -> B(2)`"
+    (only,) = found(block + net("y = B(x, 2)"))
+    assert only.help == "pass them as `(left, right) -> B`", "not with the input that stands there"
+    (only,) = found(block + net("y = (x, x) -> B(2) -> relu"))
+    assert only.help == "`B` gives 2 values: write `a, right = ... -> B(2)`, and then `a -> relu`"
+
+
+def test_several_lists_of_weights_are_one() -> None:
+    assert found(net('y = x -> Linear(3)\n    loss l2_penalty(weights("*.weight"), weights("*.bias"))')) == []
