@@ -195,6 +195,10 @@ NETS: dict[str, str] = {
             z = (a if first else b) -> Conv1d(2, window, padding="same")
             output (z -> Conv1d(C, 1)) * factor
         }
+        block Weigh(factor: float, window: int) {
+            input a: [N, C, L]
+            output (a -> Conv1d(C, window, padding="same")) * factor
+        }
         block Bend(first: bool) {
             input a: [N, C, L]
             output (relu(a) if first else tanh(a)) -> Conv1d(C, 1)
@@ -206,7 +210,7 @@ NETS: dict[str, str] = {
             for i in range(5) { x = x -> "step{i}": Linear(3 + 2 * i) -> tanh }
             y = x -> "held.0": Linear(4)
             z = y -> "held.1": Linear(4)
-            output y + z, Pick(true, 1.0, 1)(a, a * 2) + Pick(false, 3.0, 3)(a, a - 1), a -> Bend(true) -> Bend(false)
+            output y + z, Pick(true, 1.0, 1)(a, a * 2) + Pick(false, 3.0, 3)(a, a - 1), a -> Bend(true) -> Bend(false) -> Weigh(1.0, 1) -> Weigh(3.0, 3)
         }""",
     "formulas": """
         net Formulas {
@@ -216,6 +220,11 @@ NETS: dict[str, str] = {
             c = x -> Conv2d(3, 3, 2, padding=1)
             e = expand(reshape(sum(x, axis=[0, 1, 2, 3]), 1, 1), (H + 1) // 2, W - 1)
             output reshape(s, N, (H - 1) * W), reshape(c, 3 * N, (H + 1) // 2 * ((W + 1) // 2)), e, p
+        }""",
+    "twice": """
+        net Twice {
+            input x: float32[N, 4]
+            output maximum(x -> fc: Linear(6), 0.5)
         }""",
     "recurrent": """
         net Recurrent {
@@ -274,6 +283,8 @@ NAMES: dict[str, str] = {  # of the parameters, biases left out, as language.md 
     "stages.0.inner.1 stages.1.inner.0 stages.1.inner.1 fc1 head.2 fc2 out",
     "presets": "wide1.fc1 wide1.fc2 wide2.fc1",
 }
+
+ONCE: dict[str, str] = {"twice": "self.fc("}  # what stands in the emitted source once
 
 GRADIENTS: dict[str, str] = {
     "shared": """

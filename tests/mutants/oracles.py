@@ -28,6 +28,7 @@ from netc.autodiff.subject import subject
 from netc.autodiff.trial import chosen_sizes, random_weights, trials
 from netc.backends.onnx_file import write_onnx
 from netc.backends.to_onnx import to_onnx
+from netc.backends.to_torch import to_torch
 from netc.backends.weights import Held
 from netc.deploy.deviation import relative_error
 from netc.diagnostics import Refused
@@ -37,7 +38,7 @@ from netc.ops.contract import OPS, Op
 from netc.passes.initial import draw, state
 from netc.passes.inline import inline
 from tests.mutants.mutant import Mutant
-from tests.mutants.nets import GRADIENTS, NAMES, NETS, WRONG
+from tests.mutants.nets import GRADIENTS, NAMES, NETS, ONCE, WRONG
 
 ROOT = Path(__file__).parents[2]
 OPSETS = (17, 20, 23)
@@ -135,6 +136,8 @@ def _net_fails(name: str) -> str | None:
         owners = dict.fromkeys(path.rpartition(".")[0] for path in state(net))
         if name in NAMES and list(owners) != NAMES[name].split():
             return "the names of parameters"
+        if name in ONCE and to_torch(net).count(ONCE[name]) != 1:
+            return f"more than one {ONCE[name]}"
         return three_ways(net)
     except Exception as error:
         return message(error)
