@@ -62,3 +62,28 @@ def test_the_inputs_of_a_block_are_told_by_its_own_names() -> None:
 
 def test_several_lists_of_weights_are_one() -> None:
     assert found(net('y = x -> Linear(3)\n    loss l2_penalty(weights("*.weight"), weights("*.bias"))')) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("TransformerEncoderLayer(3)", "E % num_heads == 0"),
+        ("PatchEmbed(4, 4)", "image"),
+        ("WindowAttention(3, 2)", "C % num_heads == 0"),
+    ],
+)
+def test_a_finding_within_the_standard_library_is_shown_where_the_user_calls_it(call: str, said: str) -> None:
+    rank = {"T": "[N, 5, 8]", "P": "[N, 5, 8]", "W": "[N, 4, 4, 8]"}[call[0]]
+    (only,) = found(f"net A {{\n    input x: float32{rank}\n    output x -> {call}\n}}\n")
+    assert only.span is not None and only.span.text == call
+    assert said in only.message
+
+
+def test_the_line_of_the_standard_library_is_a_note_and_a_call_has_one_finding() -> None:
+    call = "MultiheadAttention(3)(t, t, t)"
+    (only,) = found(net(f"y = {call}"))
+    assert only.code == "E0309" and only.span is not None and only.span.text == call
+    texts = [(n.text, n.span and n.span.source.path) for n in only.notes]
+    assert texts[0] == ("`MultiheadAttention` is of the standard library, which says", "std/attention.net")
+    assert ("num_heads is 3", None) in texts
+    assert len(found(net(f"y = {call}\n    z = {call}"))) == 2

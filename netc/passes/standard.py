@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from netc.diagnostics import Source
 from netc.passes.define import define
 from netc.syntax import parse, tree
 from netc.syntax.text import read_text
@@ -17,7 +18,7 @@ BLOCK = re.compile(r"^block (\w+)", re.MULTILINE)
 
 
 @cache
-def standard() -> Mapping[str, Any]:
+def standard() -> Library:
     """The blocks of the standard library by name, which every file sees. Their helpers are their own."""
     return Library()
 
@@ -29,6 +30,7 @@ class Library(Mapping[str, Any]):
         self._defined: dict[str, Any] = {}
         self._texts: dict[str, bytes] = {}
         self._file_of: dict[str, str] = {}
+        self.sources: set[Source] = set()
         for entry in sorted(files("netc.std").iterdir(), key=lambda e: e.name):
             if entry.name.endswith(".net"):
                 self._texts[entry.name] = entry.read_bytes()
@@ -50,7 +52,9 @@ class Library(Mapping[str, Any]):
         return len(self._file_of)
 
     def _read(self, path: str) -> None:
-        file, found = parse(read_text(f"std/{path}", self._texts[path]))
+        source = read_text(f"std/{path}", self._texts[path])
+        self.sources.add(source)
+        file, found = parse(source)
         assert not found, found
         helpers: dict[str, Any] = {}
         scope = ChainMap(helpers, self)  # type: ignore[arg-type]  # only the first of the maps is written to

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from netc.diagnostics import Diagnostic, Note, Refused, Span, wording_shapes
@@ -25,6 +25,7 @@ class Session:
     multiples, minimums: what is known of free sizes.
     dynamic: the names to give to axes that the spec fixes, by input and axis.
     starting, met: the `init` statements run, each with its body, and those that held for some layer.
+    blamed: the calls of standard blocks that are at fault.
     """
 
     multiples: Mapping[str, int]
@@ -35,6 +36,7 @@ class Session:
     stack: list[Definition] = field(default_factory=list)
     starting: list[tuple[Frame, Rule]] = field(default_factory=list)
     met: set[Rule] = field(default_factory=set)
+    blamed: set[Span] = field(default_factory=set)
     lost: frozenset[str] = frozenset()
     work: int = 0
     exhausted: bool = False
@@ -108,13 +110,31 @@ class Frame:
     asserting: bool = False
 
     def refuse(self, diagnostic: Diagnostic) -> Refused:
-        """The finding with the calls that led to this block, innermost first."""
+        """The finding with the calls that led to this block, innermost first.
+
+        One within a standard block is shown where the user calls it, once for each such call.
+        """
+        if within := self._called_by_user(diagnostic):
+            if within.span in self.session.blamed:
+                return Refused()
+            self.session.blamed.add(within.span)
+            inside = Note(f"`{within.name}` is of the standard library, which says", diagnostic.span)
+            diagnostic = replace(diagnostic, span=within.span, notes=(inside, *diagnostic.notes))
         notes = [
             Note(f"in `{site.name}`, called here", site.span)
             for site in reversed(self.sites)
             if site.span != diagnostic.span
         ]
         return Refused(diagnostic.noting(*notes[:4]))
+
+    def _called_by_user(self, diagnostic: Diagnostic) -> Site | None:
+        """Of a finding within the standard library, the innermost call that is not."""
+        from netc.passes.standard import standard
+
+        library = standard().sources
+        if diagnostic.span is None or diagnostic.span.source not in library:
+            return None
+        return next((site for site in reversed(self.sites) if site.span.source not in library), None)
 
     def origin(self, named: Iterable[tuple[str, Value]]) -> tuple[Note, ...]:
         """The type of each of the values, under the name that the message gives it, and where it comes from."""
