@@ -80,10 +80,43 @@ def test_a_finding_within_the_standard_library_is_shown_where_the_user_calls_it(
 
 
 def test_the_line_of_the_standard_library_is_a_note_and_a_call_has_one_finding() -> None:
-    call = "MultiheadAttention(3)(t, t, t)"
+    call = "(t, t, t) -> MultiheadAttention(3)"
     (only,) = found(net(f"y = {call}"))
-    assert only.code == "E0309" and only.span is not None and only.span.text == call
+    assert only.code == "E0309" and only.span is not None and only.span.text == "MultiheadAttention(3)"
     texts = [(n.text, n.span and n.span.source.path) for n in only.notes]
     assert texts[0] == ("`MultiheadAttention` is of the standard library, which says", "std/attention.net")
     assert ("num_heads is 3", None) in texts
     assert len(found(net(f"y = {call}\n    z = {call}"))) == 2
+
+
+DTYPES = [
+    ("a = x * keep", "write `type_as(keep, x)` for its numbers in that dtype", "a = x * type_as(keep, x)"),
+    ("a = ids + x", "write `type_as(ids, x)` for its numbers in that dtype", "a = type_as(ids, x) + x"),
+    ("a = hinge(score, label)", "write `type_as(label, score)` for its numbers in that dtype",
+     "a = hinge(score, type_as(label, score))"),
+    ("a = ids -> Linear(3)", 'convert it first: `cast(ids, "float32")`',
+     'a = cast(ids, "float32") -> Linear(3)'),
+    ("a = ids * 2 -> relu", 'convert it first: `-> cast("float32")`', 'a = ids * 2 -> cast("float32") -> relu'),
+    ("a = where(ids, x, 0)", "a mask is bool: write `ids != 0`", "a = where(ids != 0, x, 0)"),
+    ("a = where(x, x, 0)", "a mask is bool: write `x > 0`", "a = where(x > 0, x, 0)"),
+    ("loss cross_entropy(label, x)", "the logits stand first: write `cross_entropy(x, label)`",
+     "loss cross_entropy(x, label)"),
+    ("metric accuracy(x, soft)", "of shares give the class of the greatest: `argmax(soft, 1)`",
+     "metric accuracy(x, argmax(soft, 1))"),
+    ("metric confusion_matrix(argmax(x, 1), label)",
+     "give `confusion_matrix` the logits: it takes the class of the greatest itself",
+     "metric confusion_matrix(x, label)"),
+    ("a = x -> Embedding(9, 3)", "if it holds whole numbers, declare it so: `x: int64[...]`",
+     "a = ids -> Embedding(9, 3)"),
+]  # fmt: skip
+TYPED = """net A {
+    input x: float32[N, 8], ids: int64[N, 8], keep: bool[N, 8]
+    target label: int64[N], soft: float32[N, 8], score: float32[N]
+"""
+
+
+@pytest.mark.parametrize(("body", "help_", "mended"), DTYPES, ids=[d[0] for d in DTYPES])
+def test_a_dtype_that_does_not_fit_has_its_remedy_which_serves(body: str, help_: str, mended: str) -> None:
+    (only,) = found(f"{TYPED}    {body}\n    output relu(x)\n}}\n")
+    assert (only.code, only.help) == ("E0401", help_)
+    assert found(f"{TYPED}    {mended}\n    output relu(x)\n}}\n") == []

@@ -9,6 +9,7 @@ from typing import Any
 
 from netc.diagnostics import Note, Span, wording_names, wording_shapes
 from netc.diagnostics.habits import mismatch_habit
+from netc.diagnostics.habits_dtypes import dtype_habit
 from netc.dims import Dim, Learn, Shape, at_least, decide, names, show, substitute
 from netc.ir.module import Call, Constant, Node, Param, Path, Type, Value
 from netc.ops.contract import FLOATS, INTEGERS, OPERATORS, Mismatch, Op, Parameter
@@ -224,6 +225,11 @@ def _origin(frame: Frame, op: Op, inputs: Sequence[Value]) -> tuple[Note, ...]:
 
 def _guess(frame: Frame, op: Op, error: Mismatch, inputs: Sequence[Value]) -> str | None:
     """What to write instead, where a habit explains a mismatch."""
+    said = {
+        o: (name, v.type.dtype) for (o, name), v in zip(_said(frame, op, inputs).items(), inputs, strict=True)
+    }
+    if help_ := dtype_habit(op.name, error.at, error.message, said):
+        return help_
     maker = next((s.op.name for s in frame.body if isinstance(s, Node) and inputs[0] in s.outputs), "")
     return mismatch_habit(op.name, error.at, vars(op), [v.type.shape for v in inputs], maker)
 
