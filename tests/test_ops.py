@@ -3,7 +3,7 @@
 import numpy as np
 import op_driver
 import pytest
-from op_branch import check_analytic, check_branch, passes, smooth
+from op_branch import check_analytic, check_branch, differentiated, passes
 from op_driver import check_flops, check_onnx, check_refused, facets, refusal
 from op_graph import Graph
 from op_torch import check_gradient, check_numeric_gradient, check_torch, has_gradient
@@ -84,17 +84,17 @@ PIECEWISE = [op for op in ALL if op.branch is not Op.branch]
 def test_a_doubled_gradient_is_told_by_a_complex_step(op):
     wrong = broken(op, vjp=doubled(op.vjp))
     applications = [s for s in samples_with_gradient(op) if "analytic" in facets(s)]
-    assert all(smooth(op, s) for s in applications), "it has pieces"
     with pytest.raises(AssertionError, match="a complex step gives"):
         check_analytic(wrong, applications[0])
-    assert all(passes(op, s) for s in applications), "it would not be missed"
+    assert any(passes(op, s) for s in applications), "it would not be missed"
 
 
 @pytest.mark.parametrize("op", OTHERS, ids=lambda op: op.name)
 def test_an_op_that_is_analytic_says_so(op):
     applications = [s for s in samples_with_gradient(op) if "analytic" in facets(s)]
-    if all(smooth(op, s) for s in applications):
-        assert not all(passes(op, s) for s in applications), f"set `analytic = True` in {op.__name__}"
+    applications = [s for s in applications if differentiated(op, s)]
+    passing = applications and all(passes(op, s) for s in applications)
+    assert not passing, f"set `analytic = True` in {op.__name__}"
 
 
 @pytest.mark.parametrize("op", PIECEWISE, ids=lambda op: op.name)
@@ -201,7 +201,7 @@ def stale(op):
 def test_a_wrong_training_fails(name, shape, wrong):
     op, application = OPS[name], sample(shape)
     check_training(op, application)
-    with pytest.raises(AssertionError, match="off by|buffers"):
+    with pytest.raises(AssertionError, match=r"off by|buffers"):
         check_training(broken(op, training=wrong(op)), application)
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from netc.autodiff.differentiable import differentiable
 from netc.autodiff.interpret import interpret
-from netc.autodiff.moving import Point
+from netc.autodiff.moving import Point, takes_complex
 from netc.autodiff.reverse import reverse
 from netc.autodiff.rules import BrokenRule, broken_rules
 from netc.autodiff.stencil import Slope, complex_slope, difference_slope
@@ -137,7 +137,7 @@ def _row(
     typical: what slopes are about. widest: the step to start from, as what was found before suggests.
     """
     after = point.after(value)
-    analytic = all(point.nodes[i].op.analytic for i in after)
+    analytic = all(takes_complex(point.nodes[i]) for i in after)
     held = point.values[value]
     size = _size(held)
     error, skipped, step, kinks = 0.0, 0, 1.0, dict[str, None]()

@@ -81,6 +81,13 @@ def same_piece(a: Array | None, b: Array | None) -> bool:
     return a is None or b is None or np.array_equal(a, b)
 
 
+def takes_complex(node: Node) -> bool:
+    """Whether a complex step goes through `node`: what has no gradient goes by the real parts."""
+    return node.op.analytic or not node.op.differentiable
+
+
 def _outputs(node: Node, operands: list[Array]) -> tuple[Array, ...]:
+    if not node.op.differentiable:
+        operands = [np.real(x) for x in operands]
     with np.errstate(all="ignore"):
         return computed(node, operands)

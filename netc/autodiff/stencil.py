@@ -15,6 +15,7 @@ Array: TypeAlias = npt.NDArray[Any]
 
 STEPS = tuple(10.0**-k for k in range(2, 10))  # of the operand's own size, from the widest
 RATIOS = (1.0, 0.5, 0.25)  # the three step sizes that are compared
+NEAR = 1e-12  # within which a kink counts as met, where slopes are by complex steps
 COMPLEX = 1e-30  # so small that its square is lost: the imaginary part is the exact slope
 
 
@@ -29,10 +30,14 @@ class Slope:
 
 
 def complex_slope(point: Point, value: Value, direction: Array, after: tuple[int, ...]) -> Slope:
-    """By a complex step, where every op on the way is analytic: exact but for rounding.
+    """By a complex step, where every op on the way takes one: exact but for rounding, on the point's own piece.
 
+    A kink at the point itself is told by a real step next to nothing.
     Source: Squire and Trapp (1998), Using complex variables to estimate derivatives of real functions.
     """
+    near = point.move(value, point.values[value] + NEAR * direction, after, watch=True)
+    if near.kink is not None:
+        return Slope(None, kink=near.kink)
     moved = point.move(value, point.values[value] + COMPLEX * 1j * direction, after, watch=False)
     return Slope(float(np.imag(moved.number)) / COMPLEX, 0.0, COMPLEX)
 

@@ -67,14 +67,11 @@ def _shown(located: Located) -> list[Value]:
 
 
 def _names(shown: Sequence[Value]) -> dict[Value, str]:
-    """The spec's names; what has none, or one that another has, is numbered."""
-    names: dict[Value, str] = {}
-    taken, numbered = {""}, count(1)
-    for value in shown:
-        name = ".".join(value.path) if isinstance(value, Param) else value.hint
-        names[value] = f"#{next(numbered)}" if name in taken else name
-        taken.add(name)
-    return names
+    """The spec's names; of the nodes that one binding makes the last has it, the others are numbered."""
+    spelled = {v: ".".join(v.path) if isinstance(v, Param) else v.hint for v in shown}
+    last = {name: value for value, name in spelled.items() if name}
+    numbered = count(1)
+    return {v: name if last.get(name) is v else f"#{next(numbered)}" for v, name in spelled.items()}
 
 
 def _expression(node: Node | None, names: Mapping[Value, str]) -> str:

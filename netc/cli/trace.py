@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from netc.autodiff.trace import Traced
     from netc.ir.module import Net
 
-SHOWN = 16  # elements of a tensor that are printed whole
+SHOWN = 10  # elements of a tensor that are printed whole
 
 
 @click.command("trace")
@@ -41,8 +41,8 @@ def command(
     in float64 and in evaluation mode.
 
     \b
-    netc trace neuron.net --at x=-2,y=5,z=-4
-    netc trace specs/perceptron.net --at 'x=[1, 0],fc1.weight=[[2, -3]],label=[1]'
+    netc trace product.net --at x=-2,y=5,z=-4
+    netc trace specs/perceptron.net --net Neuron --at 'x=[[-1, -2]],fc.weight=[[2, -3]],fc.bias=-3'
     """
     from netc.autodiff.trace import trace
 
@@ -128,16 +128,8 @@ def _table(lines: tuple[Traced, ...]) -> str:
         (t.name, t.made, _shown(t.value), "" if t.gradient is None else _shown(t.gradient)) for t in lines
     ]
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    out = []
-    for name, made, value, gradient in rows:
-        cells = (
-            name.ljust(widths[0]),
-            made.ljust(widths[1]),
-            value.rjust(widths[2]),
-            gradient.rjust(widths[3]),
-        )
-        out.append("  ".join(cells).rstrip())
-    return "\n".join(out) + "\n"
+    cells = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
+    return "\n".join("  ".join(row).rstrip() for row in cells) + "\n"
 
 
 def _shown(array: Any) -> str:
@@ -147,14 +139,14 @@ def _shown(array: Any) -> str:
     if array.size > SHOWN:
         wide = array.astype(float)
         sizes = ", ".join(map(str, array.shape))
-        return f"[{sizes}] mean {wide.mean():.4g}, greatest {np.abs(wide).max():.4g}"
+        return f"[{sizes}]: mean {wide.mean():.4g}, at most {np.abs(wide).max():.4g} in magnitude"
     return _listed(array.tolist())
 
 
 def _listed(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_listed, value))}]"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value + 0.0:.4g}" if isinstance(value, float) else str(value)
 
 
 def _json(lines: tuple[Traced, ...]) -> str:

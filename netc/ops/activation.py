@@ -78,6 +78,7 @@ class Relu(Rectifier):
     Source: Nair and Hinton, Rectified Linear Units Improve Restricted Boltzmann Machines (2010).
     """
 
+    analytic = True
     aliases = ("ReLU",)
 
     def forward(self, x: Array) -> Array:
@@ -114,6 +115,7 @@ class Relu6(Elementwise):
     Source: Krizhevsky, Convolutional Deep Belief Networks on CIFAR-10 (2010).
     """
 
+    analytic = True
     aliases = ("ReLU6",)
     cost = 2
 
@@ -156,6 +158,7 @@ class LeakyRelu(Rectifier):
     Source: Maas, Hannun and Ng, Rectifier Nonlinearities Improve Neural Network Acoustic Models (2013).
     """
 
+    analytic = True
     aliases = ("LeakyReLU",)
     cost = 2
     negative_slope: float = 0.01
@@ -200,6 +203,7 @@ class Prelu(Op):
     Source: He, Zhang, Ren and Sun, Delving Deep into Rectifiers (2015), https://arxiv.org/abs/1502.01852
     """
 
+    analytic = True
     aliases = ("prelu",)
     short = "prelu"
     num_parameters: AnyDim = 1

@@ -6,7 +6,7 @@ from typing import Any
 
 from netc.dims import Shape
 from netc.ops.activation import Rectifier, bend
-from netc.ops.arrays import np
+from netc.ops.arrays import magnitude, np
 from netc.ops.code import Code, Keyword, call
 from netc.ops.contract import Array, Graph, Operand, given, register, require, sample
 from netc.ops.elementwise import ANYWHERE, WHOLE, Elementwise
@@ -31,6 +31,7 @@ class Elu(Rectifier):
     Linear Units (2016), https://arxiv.org/abs/1511.07289
     """
 
+    analytic = True
     aliases = ("ELU",)
     cost = 3
     alpha: float = 1.0
@@ -74,6 +75,7 @@ class Selu(Rectifier):
     Source: Klambauer et al., Self-Normalizing Neural Networks (2017), https://arxiv.org/abs/1706.02515
     """
 
+    analytic = True
     aliases = ("SELU",)
     cost = 4
     _scale, _alpha = 1.0507009873554805, 1.6732632423543772
@@ -115,6 +117,7 @@ class Celu(Rectifier):
     Source: Barron, Continuously Differentiable Exponential Linear Units (2017), https://arxiv.org/abs/1704.07483
     """
 
+    analytic = True
     aliases = ("CELU",)
     cost = 4
     alpha: float = 1.0
@@ -173,6 +176,7 @@ class Softplus(Elementwise):
     https://docs.pytorch.org/docs/stable/generated/torch.nn.Softplus.html
     """
 
+    analytic = True
     aliases = ("Softplus",)
     cost = 5
     beta: float = 1.0
@@ -184,7 +188,7 @@ class Softplus(Elementwise):
 
     def forward(self, x: Array) -> Array:
         z = self.beta * x
-        return np.where(z > self.threshold, x, np.logaddexp(0, z) / self.beta)
+        return np.where(z > self.threshold, x, _log_one_plus_exp(z) / self.beta)
 
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
         z = self.beta * x
@@ -227,3 +231,7 @@ class Softplus(Elementwise):
         sample((2, 3), threshold="x", rejects="threshold"),
         WHOLE,
     )
+
+
+def _log_one_plus_exp(z: Array) -> Array:
+    return np.maximum(z, 0) + np.log1p(np.exp(-magnitude(z)))

@@ -32,6 +32,7 @@ class HardSigmoid(Elementwise):
     Source: Howard et al., Searching for MobileNetV3 (2019), https://arxiv.org/abs/1905.02244
     """
 
+    analytic = True
     aliases = ("hardsigmoid", "Hardsigmoid")
     cost = 4
 
@@ -75,6 +76,7 @@ class HardSwish(Elementwise):
     Source: Howard et al., Searching for MobileNetV3 (2019), https://arxiv.org/abs/1905.02244
     """
 
+    analytic = True
     aliases = ("hardswish", "Hardswish")
     cost = 5
 
@@ -117,6 +119,7 @@ class HardTanh(Elementwise):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Hardtanh.html
     """
 
+    analytic = True
     aliases = ("hardtanh", "Hardtanh")
     cost = 2
     min_val: float = -1.0
@@ -172,6 +175,7 @@ class Clamp(Elementwise):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.clamp.html
     """
 
+    analytic = True
     aliases = ("clip",)
     min: float | None = None
     max: float | None = None

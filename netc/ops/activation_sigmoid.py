@@ -6,7 +6,7 @@ from math import inf, nan
 from typing import Any
 
 from netc.dims import Shape
-from netc.ops.arrays import np
+from netc.ops.arrays import magnitude, np
 from netc.ops.code import Code, call
 from netc.ops.contract import Array, Graph, Operand, given, register, sample
 from netc.ops.elementwise import ANYWHERE, WHOLE, Elementwise
@@ -101,11 +101,12 @@ class Softsign(Elementwise):
     Source: Bergstra et al., Quadratic Polynomials Learn Better Image Features (2009).
     """
 
+    analytic = True
     aliases = ("Softsign",)
     cost = 3
 
     def forward(self, x: Array) -> Array:
-        return x / (1 + np.abs(x))
+        return x / (1 + magnitude(x))
 
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
         below = 1 + function("abs", x)

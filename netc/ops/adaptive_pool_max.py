@@ -65,6 +65,8 @@ class AdaptiveMaxPool1d(AdaptiveMaximum):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveMaxPool1d.html
     """
 
+    analytic = True
+
     output_size: int
 
     aliases = ("AdaptiveMaxPool1d",)
@@ -97,6 +99,8 @@ class AdaptiveMaxPool2d(AdaptiveMaximum):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveMaxPool2d.html
     """
 
+    analytic = True
+
     output_size: tuple[int, int]
 
     aliases = ("AdaptiveMaxPool2d",)
@@ -128,6 +132,8 @@ class AdaptiveMaxPool3d(AdaptiveMaximum):
     Gradient: dx = g at the first largest element of each window, row by row.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveMaxPool3d.html
     """
+
+    analytic = True
 
     output_size: tuple[int, int, int]
 

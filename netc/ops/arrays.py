@@ -19,4 +19,10 @@ else:
 
     np = _Numpy()
 
-__all__ = ["np"]
+
+def magnitude(x: Any) -> Any:
+    """|x|; of complex numbers x or -x by the sign of the real part, as a complex step needs it."""
+    return np.where(x.real < 0, -x, x) if np.iscomplexobj(x) else np.abs(x)
+
+
+__all__ = ["magnitude", "np"]

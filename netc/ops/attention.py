@@ -39,6 +39,7 @@ class ScaledDotProductAttention(Op):
     https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html
     """
 
+    analytic = True
     operands = ("q", "k", "v", "mask?")
 
     is_causal: bool = False
@@ -101,8 +102,8 @@ class ScaledDotProductAttention(Op):
             scores = where(_causal(scores), scores, -inf)
         if not mask:
             return function("softmax", scores, axis=-1)
-        added = str(mask[0].dtype) in FLOATS
-        scores = scores + mask[0] if added else where(mask[0], scores, -inf)
+        chosen = str(mask[0].dtype) == "bool"
+        scores = where(mask[0], scores, -inf) if chosen else scores + mask[0]
         blind = equal(scores.max(-1, keepdims=True), -inf)
         return where(blind, 0.0, function("softmax", where(blind, 0.0, scores), axis=-1))
 

@@ -43,6 +43,7 @@ class Maximum(Extreme):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.maximum.html
     """
 
+    analytic = True
     onnx_name = "Max"
 
     def forward(self, a: Array, b: Array) -> Array:
@@ -64,6 +65,7 @@ class Minimum(Extreme):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.minimum.html
     """
 
+    analytic = True
     onnx_name = "Min"
 
     def forward(self, a: Array, b: Array) -> Array:

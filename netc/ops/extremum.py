@@ -39,6 +39,7 @@ class Max(Extremum):
     Source: torch.amax, https://docs.pytorch.org/docs/stable/generated/torch.amax.html
     """
 
+    analytic = True
     torch_name = "amax"
     onnx_name = "ReduceMax"
 
@@ -74,6 +75,7 @@ class Min(Extremum):
     Source: torch.amin, https://docs.pytorch.org/docs/stable/generated/torch.amin.html
     """
 
+    analytic = True
     torch_name = "amin"
     onnx_name = "ReduceMin"
 

@@ -6,7 +6,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from netc.dims import Shape, same, show
-from netc.ops.arrays import np
+from netc.ops.arrays import magnitude, np
 from netc.ops.code import Code, Keyword, call
 from netc.ops.contract import Array, Draw, Graph, Op, Operand, given, integers, register, require, sample
 from netc.ops.notation import function, maximum, where
@@ -168,10 +168,11 @@ class L1(Deviation):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.L1Loss.html
     """
 
+    analytic = True
     aliases = ("L1Loss", "l1_loss", "mae")
 
     def each(self, d: Array) -> Array:
-        return np.abs(d)
+        return magnitude(d)
 
     def slope(self, g: Array, d: Array) -> Array:
         return where(d > 0, g, where(d < 0, -g, 0.0))
@@ -203,6 +204,7 @@ class SmoothL1(Deviation):
     Source: Girshick, Fast R-CNN (2015), https://arxiv.org/abs/1504.08083
     """
 
+    analytic = True
     aliases = ("SmoothL1Loss", "smooth_l1_loss")
     cost = 6
     beta: float = 1.0
@@ -213,7 +215,7 @@ class SmoothL1(Deviation):
         )
 
     def each(self, d: Array) -> Array:
-        size = np.abs(d)
+        size = magnitude(d)
         return np.where(size < self.beta, d**2 / (2 * self.beta), size - self.beta / 2)
 
     def slope(self, g: Array, d: Array) -> Array:
@@ -253,6 +255,7 @@ class Huber(Deviation):
     Source: Huber, Robust Estimation of a Location Parameter (1964), https://doi.org/10.1214/aoms/1177703732
     """
 
+    analytic = True
     aliases = ("HuberLoss", "huber_loss")
     cost = 6
     delta: float = 1.0
@@ -261,7 +264,7 @@ class Huber(Deviation):
         require(self.delta > 0, "delta", f"delta is {self.delta}, but must be above 0")
 
     def each(self, d: Array) -> Array:
-        size = np.abs(d)
+        size = magnitude(d)
         return np.where(size <= self.delta, d**2 / 2, self.delta * (size - self.delta / 2))
 
     def slope(self, g: Array, d: Array) -> Array:

@@ -31,6 +31,7 @@ class Hinge(Elementwise):
     Source: Cortes and Vapnik, Support-Vector Networks (1995), https://doi.org/10.1007/BF00994018
     """
 
+    analytic = True
     cost = 4
     margin: float = 1.0
 
@@ -80,6 +81,7 @@ class MultiMargin(Op):
     Source: Weston and Watkins, Support Vector Machines for Multi-Class Pattern Recognition (1999); https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiMarginLoss.html
     """
 
+    analytic = True
     operands = ("logits", "target")
     aliases = ("MultiMarginLoss", "multi_margin_loss")
     margin: float = 1.0
@@ -168,6 +170,7 @@ class TripletMargin(Op):
     Source: Schroff, Kalenichenko and Philbin, FaceNet (2015), https://arxiv.org/abs/1503.03832; https://docs.pytorch.org/docs/stable/generated/torch.nn.TripletMarginLoss.html
     """
 
+    analytic = True
     operands = ("anchor", "positive", "negative")
     aliases = ("TripletMarginLoss", "triplet_margin_loss")
     margin: float = 1.0

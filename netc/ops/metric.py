@@ -183,9 +183,10 @@ class ConfusionMatrix(Scored):
         return prod(logits) + 3 * prod(target)
 
     def torch(self, logits: Operand, target: Operand) -> Code:
-        classes = Hole(known_classes(logits.shape), "classes")
-        pairs = (f" * {target} + {logits}.argmax(dim=1)).flatten(), minlength=", classes, "**2)")
-        return Code(("torch.bincount((", classes, *pairs, ".reshape(", classes, ", ", classes, ")"))
+        count = known_classes(logits.shape)
+        classes, pairs = Hole(count, "classes"), Hole(count**2, "pairs")
+        head = ("torch.bincount((", classes, f" * {target} + {logits}.argmax(dim=1)).flatten(), minlength=")
+        return Code((*head, pairs, ").reshape(", classes, ", ", classes, ")"))
 
     def onnx(self, graph: Graph, logits: Operand, target: Operand) -> Any:
         every = graph.constant(np.arange(known_classes(logits.shape)), "int64")

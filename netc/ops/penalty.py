@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from netc.dims import Shape
-from netc.ops.arrays import np
+from netc.ops.arrays import magnitude, np
 from netc.ops.code import Code
 from netc.ops.contract import Array, Draw, Graph, Op, Operand, given, integers, register, require, sample
 from netc.ops.notation import where
@@ -49,7 +49,7 @@ class Penalty(Op):
     def flops(self, y: Shape, *weights: Shape) -> Any:
         return sum(2 * prod(w) for w in weights)
 
-    def each_torch(self, weight: Operand) -> str:
+    def each_torch(self, weight: str) -> str:
         """The penalty of one tensor, in torch."""
         raise NotImplementedError
 
@@ -58,8 +58,9 @@ class Penalty(Op):
         raise NotImplementedError
 
     def torch(self, *weights: Operand) -> Code:
-        parts = [self.each_torch(w) for w in weights]
-        return Code((f"torch.sum(torch.stack([{', '.join(parts)}]))" if len(parts) > 1 else parts[0],))
+        if len(weights) == 1:
+            return Code((self.each_torch(weights[0]),))
+        return Code((f"sum({self.each_torch('w')} for w in ({', '.join(weights)}))",))
 
     def onnx(self, graph: Graph, *weights: Operand) -> Any:
         parts = []
@@ -91,7 +92,7 @@ class L2Penalty(Penalty):
     def vjp(self, g: Array, y: Array, *weights: Array) -> tuple[Array, ...]:
         return tuple(2 * g * w for w in weights)
 
-    def each_torch(self, weight: Operand) -> str:
+    def each_torch(self, weight: str) -> str:
         return f"{weight}.square().sum()"
 
     def each_onnx(self, graph: Graph, weight: Operand) -> Any:
@@ -109,8 +110,10 @@ class L1Penalty(Penalty):
     Source: Tibshirani, Regression Shrinkage and Selection via the Lasso (1996), https://doi.org/10.1111/j.2517-6161.1996.tb02080.x
     """
 
+    analytic = True
+
     def forward(self, *weights: Array) -> Array:
-        return sum((np.sum(np.abs(w)) for w in weights[1:]), start=np.sum(np.abs(weights[0])))
+        return sum((np.sum(magnitude(w)) for w in weights[1:]), start=np.sum(magnitude(weights[0])))
 
     def vjp(self, g: Array, y: Array, *weights: Array) -> tuple[Array, ...]:
         return tuple(where(w > 0, g, where(w < 0, -g, 0.0)) for w in weights)
@@ -118,7 +121,7 @@ class L1Penalty(Penalty):
     def branch(self, *weights: Array) -> Array:
         return np.concatenate([np.where(w > 0, 1, np.where(w < 0, -1, 0)).ravel() for w in weights])
 
-    def each_torch(self, weight: Operand) -> str:
+    def each_torch(self, weight: str) -> str:
         return f"{weight}.abs().sum()"
 
     def each_onnx(self, graph: Graph, weight: Operand) -> Any:

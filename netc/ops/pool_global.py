@@ -85,6 +85,8 @@ class GlobalMaxPool(GlobalPooling):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.amax.html
     """
 
+    analytic = True
+
     keepdims: bool = False
 
     reduction, torch_name, onnx_name = "max", "amax", "ReduceMax"

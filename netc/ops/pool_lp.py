@@ -96,6 +96,8 @@ class LpPool1d(LpPooling):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LPPool1d.html
     """
 
+    analytic = True
+
     norm_type: float
     kernel_size: int
     stride: int | None = None
@@ -137,6 +139,8 @@ class LpPool2d(LpPooling):
     Gradient: dx = the sum of g (x / y)**(norm_type - 1) over the windows that hold an element; 0 where y = 0.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LPPool2d.html
     """
+
+    analytic = True
 
     norm_type: float
     kernel_size: tuple[int, int]
@@ -180,6 +184,8 @@ class LpPool3d(LpPooling):
     Gradient: dx = the sum of g (x / y)**(norm_type - 1) over the windows that hold an element; 0 where y = 0.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LPPool3d.html
     """
+
+    analytic = True
 
     norm_type: float
     filled = True

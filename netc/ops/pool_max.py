@@ -181,6 +181,8 @@ class MaxPool1d(MaxPooling):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool1d.html
     """
 
+    analytic = True
+
     kernel_size: int
     stride: int | None = None
     padding: int = 0
@@ -226,6 +228,8 @@ class MaxPool2d(MaxPooling):
     Gradient: dx = g at the first largest element of each window, row by row.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html
     """
+
+    analytic = True
 
     kernel_size: tuple[int, int]
     stride: tuple[int, int] | None = None
@@ -273,6 +277,8 @@ class MaxPool3d(MaxPooling):
     Gradient: dx = g at the first largest element of each window, row by row.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool3d.html
     """
+
+    analytic = True
 
     kernel_size: tuple[int, int, int]
     stride: tuple[int, int, int] | None = None

@@ -30,6 +30,7 @@ class RNN(Recurrent):
     https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html
     """
 
+    analytic = True
     operands = ("x", "h0?")
     short = "rnn"
     gates, onnx_gates = 1, (0,)

@@ -24,6 +24,7 @@ class CosineSimilarity(Op):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.CosineSimilarity.html
     """
 
+    analytic = True
     operands = ("a", "b")
     aliases = ("CosineSimilarity",)
     axis: int = 1

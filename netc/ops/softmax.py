@@ -32,7 +32,7 @@ class AlongAxis(Op):
 
     def _cooled(self, x: Array) -> Array:
         """x / temperature, less its greatest, so that no power overflows."""
-        z = x / self.temperature
+        z = x if self.temperature == 1 else x / self.temperature
         return z - z.max(self.axis, keepdims=True)
 
     def flops(self, y: Shape, x: Shape) -> Any:

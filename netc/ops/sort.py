@@ -53,6 +53,7 @@ class Sort(Op):
     Source: torch.sort, https://docs.pytorch.org/docs/stable/generated/torch.sort.html
     """
 
+    analytic = True
     accepts = (*FLOATS, *INTEGERS)
     axis: int = -1
     descending: bool = False
@@ -177,6 +178,7 @@ class Topk(Op):
     Source: torch.topk, https://docs.pytorch.org/docs/stable/generated/torch.topk.html
     """
 
+    analytic = True
     accepts = (*FLOATS, *INTEGERS)
     k: AnyDim
     axis: int = -1

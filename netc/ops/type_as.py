@@ -6,6 +6,7 @@ from typing import Any
 
 from netc.dims import Shape
 from netc.ops.arithmetic import is_number
+from netc.ops.arrays import np
 from netc.ops.code import Code, method
 from netc.ops.contract import (
     DTYPES,
@@ -36,6 +37,7 @@ class TypeAs(Op):
     Source: torch.Tensor.type_as, https://docs.pytorch.org/docs/stable/generated/torch.Tensor.type_as.html
     """
 
+    analytic = True
     operands = ("x", "other")
     accepts = DTYPES
 
@@ -49,7 +51,7 @@ class TypeAs(Op):
         return other
 
     def forward(self, x: Array, other: Array) -> Array:
-        return x.astype(other.dtype)
+        return x if np.iscomplexobj(x) else x.astype(other.dtype)
 
     def vjp(self, g: Array, y: Array, x: Array, other: Array) -> tuple[Array | None, None]:
         return (cast(g, x) if str(x.dtype) in FLOATS else None), None

@@ -111,6 +111,7 @@ class Std(Spread):
     Source: torch.std, https://docs.pytorch.org/docs/stable/generated/torch.std.html
     """
 
+    analytic = True
     torch_name = "std"
 
     def forward(self, x: Array) -> Array:
@@ -164,6 +165,7 @@ class Norm(Reduction):
     https://docs.pytorch.org/docs/stable/generated/torch.linalg.vector_norm.html
     """
 
+    analytic = True
     onnx_name = "ReduceL2"
 
     def forward(self, x: Array) -> Array:
