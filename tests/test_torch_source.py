@@ -19,9 +19,11 @@ from update_golden import EXAMPLES, GOLDEN, golden
 
 import netc.autodiff.trial
 from netc.autodiff.interpret import interpret
-from netc.backends.to_torch import to_torch
-from netc.backends.torch_source.check import UnsafeSource, check_source
 from netc.autodiff.trial import random_weights, trials
+from netc.backends.to_torch import to_torch
+from netc.backends.torch_source import layout
+from netc.backends.torch_source.check import UnsafeSource, check_source
+from netc.deploy.verify import verify
 from netc.diagnostics import Refused
 from netc.ir.module import Net
 from netc.passes.initial import draw, state
@@ -684,3 +686,87 @@ def test_every_op_is_spelled_with_allowed_names() -> None:
                     + PLAIN
                     + f"\n    def loss(self{given}) -> Tensor:\n        {line}\n        return y\n"
                 )
+
+
+# -- lines ---------------------------------------------------------------------------------------------
+
+MANY = """net Many {
+    input x: float32[N, 12], whatever: float32[N, 12], whoever: float32[N, 12]
+    target label: int64[N]
+    y = x * whatever + whoever
+    for i in range(5) {
+        y = y -> "layer{i}": Linear(12) -> tanh
+    }
+    logits = y -> fc: Linear(3)
+    output logits, y, tanh(y), sigmoid(y), relu(y)
+    loss cross_entropy(logits, label)
+    loss 0.01 * l2_penalty(weights("*.weight"))
+    loss 0.01 * l1_penalty(weights("layer1.*"))
+    metric mean_iou(confusion_matrix(logits, label))
+    metric f1_score(confusion_matrix(logits, label))
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        """
+    def forward(
+        self, x: Tensor, whatever: Tensor, whoever: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+""",
+        """
+        loss = sum(
+            w.square().sum()
+            for w in (
+                self.layer0.weight,
+                self.layer1.weight,
+                self.layer2.weight,
+                self.layer3.weight,
+                self.layer4.weight,
+                self.fc.weight,
+            )
+        )
+""",
+        "sum(w.abs().sum() for w in (self.layer1.weight, self.layer1.bias))",
+        """
+        confusion_matrix = torch.bincount(
+            (3 * label + logits.argmax(dim=1)).flatten(), minlength=9
+        ).reshape(3, 3)  # [3, 3]
+        mean_iou = (
+            confusion_matrix.diagonal()
+            / (confusion_matrix.sum(0) + confusion_matrix.sum(1) - confusion_matrix.diagonal())
+        ).nanmean()
+        f1_score = (
+            2 * confusion_matrix.diagonal() / (confusion_matrix.sum(0) + confusion_matrix.sum(1))
+        ).nanmean()
+        return""",
+    ],
+    ids=["a head", "a long sum", "a short sum", "one matrix"],
+)
+def test_lines_are_broken_as_by_hand(lines: str) -> None:
+    assert lines in to_torch(written(MANY))
+
+
+def test_what_is_said_twice_means_the_same() -> None:
+    agrees(MANY)
+    report = verify(written(MANY), to_torch(written(MANY)), "Many")
+    assert report.passed, report.blames
+    noisy = "net A { input x: float32[N, 3]\n output x\n loss mean(dropout(x, 0.5)) + sum(dropout(x, 0.5)) }"
+    assert to_torch(written(noisy)).count("F.dropout(") == 2
+
+
+@pytest.mark.parametrize("width", range(20, 60, 3))
+def test_broken_lines_say_the_same(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "WIDTH", width)
+    for line in (
+        "y = (aaaaaaa.diagonal() / (bbbbbbb.sum(0) + ccccccc.sum(1) - ddddddd[0])).nanmean()",
+        "y = sum(w.square().sum() for w in (self.a.weight, self.b.weight, self.c.weight))",
+        "y = x + torch.stack((torch.sin(angle), torch.cos(angle)), dim=2).reshape(T, 8)",
+        "y = nn.Sequential(*(Block(3, 'for (all') for _ in range(8)), nn.ReLU(), nn.Linear(3, 4))",
+        "def forward(self, x: Tensor, who: Tensor) -> tuple[Tensor, Tensor, Tensor]: pass",
+        "y = (a + b, (c,), [d, e], {'f': (g * h) @ (i - j)}, -(k), (l, m, n)[0])",
+    ):
+        text = "\n".join(layout.broken(line, "", "  # [N]"))
+        assert ast.dump(ast.parse(text)) == ast.dump(ast.parse(line)), text

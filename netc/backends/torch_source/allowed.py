@@ -15,8 +15,8 @@ IMPORTS = frozenset(
     }
 )
 BASES = frozenset({"nn.Module", "nn.Sequential"})
-BUILTINS = frozenset("super getattr range ValueError int float bool str tuple dict".split())
-CALLED = frozenset({"super", "getattr", "range", "ValueError", "OrderedDict", "self"})  # beside classes
+BUILTINS = frozenset("super getattr range sum ValueError int float bool str tuple dict".split())
+CALLED = frozenset("super getattr range sum ValueError OrderedDict self".split())  # beside classes
 
 # In the modules nn and F, and nn.init, any public name may be called; of torch itself these alone.
 TORCH = frozenset(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from netc.backends.torch_source.layout import STEP, broken
 from netc.backends.torch_source.literal import WIDTH, variable
+from netc.backends.torch_source.repeats import remarked, renamed, without_repeats
 from netc.backends.torch_source.units import MARK, Unit, listed, units_of
 from netc.backends.torch_source.variables import RESERVED, Variables
 from netc.dims import AnyDim, size
@@ -88,7 +89,13 @@ def forward_body(
     """
     block = writer.made.block
     inputs = block.inputs if inputs is None else inputs
-    units = units_of(writer, needed(body, outputs, known or ()))
+    steps: Sequence[Step] = needed(body, outputs, known or ())
+    same: Mapping[Value, Value] = {}
+    if losses:
+        steps, same = without_repeats(writer, steps)
+        losses, metrics = [same.get(v, v) for v in losses], remarked(writer, metrics, same)
+        outputs = tuple(dict.fromkeys(same.get(v, v) for v in outputs))
+    units = [renamed(writer, unit, same) for unit in units_of(writer, steps)]
     if losses:
         total = _summed(writer, units, losses)
         outputs = (total, *(v for v in outputs if v not in losses or metrics.count(writer.mark(v))))
