@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 from in_memory import found
+
+from netc.cli.ops import command
+from netc.diagnostics.habits_names import ELSEWHERE, name_meant
+from netc.ops.contract import OPS
+from netc.ops.initialiser import INITIALISERS
+from netc.std.describe import blocks
 
 HEAD = "net A {\n    input t: float32[N, 5, 8], x: float32[N, 8]\n    target label: int64[N]\n"
 
@@ -120,3 +127,48 @@ def test_a_dtype_that_does_not_fit_has_its_remedy_which_serves(body: str, help_:
     (only,) = found(f"{TYPED}    {body}\n    output relu(x)\n}}\n")
     assert (only.code, only.help) == ("E0401", help_)
     assert found(f"{TYPED}    {mended}\n    output relu(x)\n}}\n") == []
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_name_of_another_library_is_none_here_and_what_it_leads_to_is_one(name: str) -> None:
+    known = {*OPS, *blocks(), *INITIALISERS}
+    assert name not in known and ELSEWHERE[name] in known
+    assert name_meant(name, known) == ELSEWHERE[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("tranformer", "TransformerEncoderLayer"),
+        ("Swish", "silu"),
+        ("conv", "Conv2d"),
+        ("Linaer", "Linear"),
+        ("mods", None),
+        ("abd", None),
+    ],
+)
+def test_a_slip_in_a_name_of_another_library(name: str, meant: str | None) -> None:
+    assert name_meant(name, [*OPS, *blocks()]) == meant
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("cat", "Did you mean `concat`?"), ("Add", "Tensors are added with `+`."), ("qqq", "`netc ops` lists them.")],
+)
+def test_netc_ops_knows_the_names_of_other_libraries(name: str, said: str) -> None:
+    result = CliRunner().invoke(command, [name])
+    assert result.exit_code == 2 and said in result.output
+
+
+@pytest.mark.parametrize(
+    ("call", "help_"),
+    [
+        ("LSTM(t, 8, h0=t)", "write `(x, h0, c0) -> LSTM(...)`"),
+        ("LSTM(8, h0=t)", "write `(x, h0, c0) -> LSTM(...)`"),
+        ("relu(x=t)", "write `x -> relu(...)`"),
+        ("scaled_dot_product_attention(t, t, t, mask=3)", "write `(q, k, v, mask) -> scaled_dot_product_attention(...)`"),
+    ],
+)  # fmt: skip
+def test_an_input_given_by_its_name_has_one_finding(call: str, help_: str) -> None:
+    (only,) = found(net(f"y = {call}"))
+    assert (only.code, only.help) == ("E0203", help_)

@@ -341,6 +341,12 @@ def test_a_statement_may_meet_a_layer_that_says_itself_how_it_starts_or_is_in_so
     assert codes(block + "net A {\n input x: float32[N, 8]\n output x -> B(false)\n}\n") == []
 
 
+def test_prelu_takes_a_number_or_an_initialiser() -> None:
+    table = state(written(net("y = x -> PReLU(init=0.1) -> PReLU(init=constant(0.3)) -> PReLU(init=ones)")))
+    assert [(p.init.kind, p.init.a) for p in table.values()][0] == ("constant", 0.1)
+    assert [p.init.by and p.init.by.name for p in table.values()] == [None, "constant", "ones"]
+
+
 def test_none_is_as_if_not_written() -> None:
     assert starts("init Conv2d: zeros\n y = x -> Conv2d(4, 1, init=none, bias_init=none)") == {
         "conv1.weight": "zeros", "conv1.bias": "fan_in",

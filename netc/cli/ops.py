@@ -11,7 +11,7 @@ import click
 
 import netc.ops  # noqa: F401  (enters the ops in the registry)
 from netc.cli import options
-from netc.diagnostics.wording import nearest
+from netc.diagnostics.wording_names import name_help
 from netc.ops.contract import OPS, Op
 from netc.ops.describe import Description, describe, families, initialisers
 from netc.ops.prose import prose
@@ -45,8 +45,8 @@ def command(name: str | None, format: str) -> None:
         block = blocks()[name]
         click.echo(_json(block) if format == "json" else "\n".join(_block_text(block)))
     else:
-        near = nearest(name, [*OPS, *blocks()])
-        hint = f"Did you mean `{near}`?" if near else "`netc ops` lists them."
+        said = name_help(name, [*OPS, *blocks()]) or "`netc ops` lists them"
+        hint = f"{said[0].upper()}{said[1:]}{'' if said.endswith('?') else '.'}"
         raise click.UsageError(f"There is no layer, function or standard block `{name}`. {hint}")
 
 

@@ -97,14 +97,7 @@ def line_habit(line: str) -> str | None:
     return next((match.expand(help_) for match, help_ in found if match), None)
 
 
-RESIZING = "this version has no resizing; `ConvTranspose2d(out_channels, 2, stride=2)` doubles a map"
 NAMES = {
-    "Upsample": RESIZING,
-    "UpsamplingBilinear2d": RESIZING,
-    "UpsamplingNearest2d": RESIZING,
-    "upsample": RESIZING,
-    "interpolate": RESIZING,
-    "resize": RESIZING,
     "True": "write `true`",
     "False": "write `false`",
     "None": "write `none`",
@@ -115,11 +108,6 @@ NAMES = {
     "math": "functions stand without a module: `sqrt(n)`",
     "self": "a name stands alone: `conv = Conv2d(64, 3)`",
     "super": "a block has no constructor: it begins with its inputs",
-    "cat": "did you mean `concat`?",
-    "Concat": "did you mean `concat`?",
-    "Concatenate": "did you mean `concat`?",
-    "view": "did you mean `reshape`?",
-    "Dense": "did you mean `Linear`?",
     "Sequential": "layers are chained with `->`",
     "ModuleList": "repeat a layer with `layer * n`, or write a `for` loop",
     "Add": "tensors are added with `+`",
@@ -177,7 +165,10 @@ def argument_habit(name: str, known: Iterable[str]) -> str | None:
     for other in ARGUMENTS.get(name, ()):
         if other in known:
             return f"did you mean `{other}`?"
-    return NEEDLESS.get(name)
+    if name in NEEDLESS:
+        return NEEDLESS[name]
+    begun = [other for other in known if other.startswith(f"{name}_")]
+    return f"did you mean `{begun[0]}`?" if len(begun) == 1 else None
 
 
 def mismatch_habit(

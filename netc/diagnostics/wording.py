@@ -99,7 +99,10 @@ def unexpected_token(span: Span, newline: bool, end: bool, accepts: set[str]) ->
         return _return(span, line, returned[1].strip())
     what = "the end of the file" if end else "the end of the line" if newline else f"`{_short(span.text)}`"
     help_ = (
-        _label_habit(span, line) or line_habit(_before(span)) or _syntax_help(span, newline or end, accepts)
+        _label_habit(span, line)
+        or _list_habit(span, line)
+        or line_habit(_before(span))
+        or _syntax_help(span, newline or end, accepts)
     )
     if span.text == ":" and help_ == BRACES:
         return Diagnostic("E0105", "a body does not begin with `:`", span, help=help_)
@@ -137,6 +140,19 @@ def _label_habit(span: Span, line: str) -> str | None:
     """Of `x -> name = Layer(...)`, where already the arrow is at fault, how a label is written."""
     found = re.search(r"->\s*(\w+)\s*=(?!=)", line) if span.text == "->" else None
     return f"bind what comes out, and write a label as `y = x -> {found[1]}: Layer(...)`" if found else None
+
+
+def _list_habit(span: Span, line: str) -> str | None:
+    """Of `a, b = x, y`, where the comma on the right is at fault, how several values are written."""
+    before = _before(span)
+    found = re.match(r"\s*([\w\s,]+?)\s*=(?!=)\s*([^#]+)", line) if span.text == "," else None
+    if (
+        found is None
+        or "=" not in before
+        or sum(before.count(c) for c in "([") > sum(map(before.count, ")]"))
+    ):
+        return None
+    return f"write `{_short(f'{found[1]} = [{found[2].strip()}]')}`"
 
 
 def positional_after_keyword(span: Span) -> Diagnostic:

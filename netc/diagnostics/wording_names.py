@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from netc.diagnostics.diagnostic import Diagnostic, Note
 from netc.diagnostics.habits import DTYPES, NAMES, RECIPE, TRAILING_AXES, argument_habit
+from netc.diagnostics.habits_names import name_meant
 from netc.diagnostics.source import Span
 from netc.diagnostics.wording import _meant
 
 
-def unknown_name(span: Span, name: str, known: Iterable[str]) -> Diagnostic:
-    return Diagnostic("E0201", f"`{name}` is not defined", span, help=NAMES.get(name) or _meant(name, known))
+def unknown_name(span: Span, name: str, known: Collection[str]) -> Diagnostic:
+    return Diagnostic("E0201", f"`{name}` is not defined", span, help=name_help(name, known))
+
+
+def name_help(name: str, known: Collection[str]) -> str | None:
+    """What to write instead of a name that is not among those `known`."""
+    near = name_meant(name, known)
+    return NAMES.get(name) or (f"did you mean `{near}`?" if near else None)
 
 
 def path_not_name(span: Span, name: str, layer: Span) -> Diagnostic:
@@ -36,7 +43,14 @@ def unknown_size(span: Span, name: str) -> Diagnostic:
     )
 
 
-def unknown_argument(span: Span, layer: str, name: str, known: Sequence[str]) -> Diagnostic:
+def unknown_argument(
+    span: Span, layer: str, name: str, known: Sequence[str], inputs: Sequence[str] = ()
+) -> Diagnostic:
+    """`inputs`: the names of those that the layer takes, which have no keywords."""
+    if name in inputs:
+        given = f"({', '.join(inputs)}) -> {layer}(...)" if len(inputs) > 1 else f"{name} -> {layer}(...)"
+        message = f"`{name}` is an input of `{layer}`, and inputs stand in their order, without names"
+        return Diagnostic("E0203", message, _keyword(span, name), help=f"write `{given}`")
     takes = f"it takes {', '.join(f'`{k}`' for k in known)}" if known else "it takes no arguments"
     help_ = argument_habit(name, known) or _meant(name, known) or takes
     return Diagnostic("E0203", f"`{layer}` has no argument `{name}`", _keyword(span, name), help=help_)

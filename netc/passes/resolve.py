@@ -10,7 +10,7 @@ from netc.diagnostics import Diagnostic, Refused, wording_names, wording_shapes
 from netc.ops.attributes import BadArgument, bind, parameters_of
 from netc.ops.contract import DTYPES, OPS, Mismatch, Op
 from netc.ops.initialiser import INITIALISERS, start_keywords
-from netc.passes.elaboration.calls import call_places, wrong_call
+from netc.passes.elaboration.calls import call_places, operand_words, wrong_call
 from netc.passes.elaboration.frame import FOUND
 from netc.passes.elaboration.instantiate import declarations
 from netc.passes.elaboration.numbers import HELPERS
@@ -152,17 +152,17 @@ class _Walk:
         if self.keywords(node, kind.name, [name for name, _, _ in parameters_of(kind)]):
             self.bound(node, kind)
 
-    def keywords(self, node: tree.Call, name: str, known: Sequence[str]) -> bool:
+    def keywords(self, node: tree.Call, name: str, known: Sequence[str], inputs: Sequence[str] = ()) -> bool:
         wrong = [a for a in node.arguments if a.name is not None and a.name not in known]
         self.found += [
-            wording_names.unknown_argument(a.span, name, str(a.name), known) for a in wrong[:FOUND]
+            wording_names.unknown_argument(a.span, name, str(a.name), known, inputs) for a in wrong[:FOUND]
         ]
         return not wrong
 
     def op(self, node: tree.Call, kind: type[Op]) -> None:
         known = [name for name, _, _ in parameters_of(kind)]
         starts = start_keywords(kind)
-        if not kind.extra and not self.keywords(node, kind.name, [*known, *starts]):
+        if not kind.extra and not self.keywords(node, kind.name, [*known, *starts], operand_words(kind)):
             return
         self.bound(replace(node, arguments=tuple(a for a in node.arguments if a.name not in starts)), kind)
 

@@ -94,7 +94,7 @@ def bind_op(
             wording_names.tensors_in_list(at, kind.name, len(kind.operands), len(positional[0]))
         )
     for name, given in keywords.items():
-        if isinstance(given, (Value, *LAYERS)):
+        if isinstance(given, (Value, *LAYERS)) and name not in operand_words(kind):
             raise frame.refuse(
                 wording_names.wrong_argument(
                     places.get(name, node.span), kind.name, name, describe(given), "a number or setting"
@@ -109,6 +109,11 @@ def bind_op(
             wording_shapes.mismatch(places.get(error.at, node.span), kind.name, error.message, {}, ())
         ) from None
     return OpLayer(kind, op, (), places, node.span)
+
+
+def operand_words(kind: type[Op]) -> list[str]:
+    """The names of the operands of an op, which stand in their order; none where it takes any number."""
+    return [operand.rstrip("?") for operand in kind.operands if not operand.startswith("*")]
 
 
 def call_places(kind: type[Op], node: tree.Call, skipped: int) -> dict[str, Span]:
@@ -135,7 +140,7 @@ def wrong_call(
     known = [*(name for name, _, _ in parameters_of(kind)), *start_keywords(kind)]
     at = places.get(error.name, node.span)
     if error.kind == "unknown":
-        return wording_names.unknown_argument(at, kind.name, error.name, known)
+        return wording_names.unknown_argument(at, kind.name, error.name, known, operand_words(kind))
     if error.kind == "missing":
         return wording_names.missing_argument(node.span, kind.name, error.name, error.expected)
     if error.kind == "duplicate":
@@ -158,7 +163,7 @@ def _too_many(error: BadArgument, kind: type[Op], node: tree.Call, skipped: int)
     takers = [name for name, _, _ in parameters_of(kind) if name != kind.extra]
     at = _positional(node, skipped)[len(takers)].span
     name = node.function.span.text if OPS.get(node.function.span.text) is kind else kind.name
-    inputs = [operand.rstrip("?") for operand in kind.operands if not operand.startswith("*")]
+    inputs = operand_words(kind)
     given = [a.span.text for a in node.arguments if a.name is None]
     help_ = operand_habit(name, inputs, given) if isinstance(error.value, Value) else None
     return wording_names.too_many_arguments(at, name, error.expected, inputs, help_)

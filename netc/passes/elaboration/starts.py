@@ -61,14 +61,23 @@ def initialiser(frame: Frame, found: Any, node: tree.Expression) -> Initialiser:
 def taken(
     frame: Frame, kind: type[Op], keywords: dict[str, Any], node: tree.Call
 ) -> tuple[tuple[str, Initialiser], ...]:
-    """What `init=` and `bias_init=` say, which are taken out of `keywords`; none is as if not written."""
+    """What `init=` and `bias_init=` say, which are taken out of `keywords`; none is as if not written.
+
+    Where an op has an attribute of that name, only an initialiser is meant for its weights.
+    """
     known, out = start_keywords(kind), []
     for argument in node.arguments:
-        if argument.name in known and argument.name in keywords:
-            value = keywords.pop(argument.name)
+        name = argument.name
+        own = known and name in ROLES and _initialises(keywords.get(name))
+        if name in keywords and (name in known or own):
+            value = keywords.pop(name)
             if value is not None:
-                out.append((ROLES[argument.name], initialiser(frame, value, argument.value)))
+                out.append((ROLES[name], initialiser(frame, value, argument.value)))
     return tuple(out)
+
+
+def _initialises(value: Any) -> bool:
+    return isinstance(value, Initialiser) or (isinstance(value, type) and issubclass(value, Initialiser))
 
 
 def started(
