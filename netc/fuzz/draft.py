@@ -192,7 +192,7 @@ class Draft:
             if limit is not None:
                 last, apart = (limit if isinstance(limit, int) else BATCH) - 1, distinct(type(fit.op), place)
                 return Rule(0, last if apart else min(8, last), apart=apart)
-            return Rule(0, max(0, int(drawn.high) - 1)) if drawn.kind == "integers" else Rule(0, 2)
+            return Rule(0, max(0, min(100, int(drawn.high)) - 1)) if drawn.kind == "integers" else Rule(0, 2)
         if drawn.kind == "uniform":
             low, high = sorted((round(drawn.low, 3), round(drawn.high, 3)))
             return Rule(low, high)

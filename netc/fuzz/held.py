@@ -20,6 +20,7 @@ from netc.passes.inline import with_sizes
 Array: TypeAlias = npt.NDArray[Any]
 UNSOUND = (IndexError, ZeroDivisionError, Mismatch)  # what an op does not compute, and says so
 BATCH = 2  # what the free size N is while a program is made
+WIDE = 2**31  # whole numbers that are more overflow soon, and each target in its way
 HUGE = 1e3  # float32 keeps too little of what is computed from more
 
 
@@ -70,7 +71,7 @@ def _wide(array: Any) -> Array:
 def soundness(array: Array) -> bool | None:
     """Whether to compute on; None where not even the end of a program should hold such a value."""
     if array.dtype.kind != "f" or not array.size:
-        return True
+        return None if array.dtype.kind in "iu" and np.abs(array).max(initial=0) >= WIDE else True
     finite = np.isfinite(array)
     most = np.abs(array[finite]).max(initial=0.0)
     if most > 1e6 or 0 < most < 1e-6:

@@ -170,7 +170,9 @@ def _alike(where: str, gradient: Array, torch: Array, scale: float, allowed: flo
     if gradient.shape != torch.shape:
         yield Finding("gradient", where, f"its shape is {gradient.shape}, not {torch.shape}")
         return
-    if np.isnan(torch).any():  # a slope of 0, such as sign's, times one that is infinite; differences tell more
+    if np.isnan(
+        torch
+    ).any():  # a slope of 0, such as sign's, times one that is infinite; differences tell more
         return
     error = float(np.abs(gradient - torch).max(initial=0.0)) / scale
     if not error <= allowed:
