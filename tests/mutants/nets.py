@@ -98,6 +98,7 @@ NETS: dict[str, str] = {
             param scale: float32[5] = uniform(0.5, 1.5)
             param shift: float32[5] = constant(0.25)
             param unit: float32[5] = ones
+            assert params == 30 + 60 + 5 * 3 + 10
             param noise: float32[2, 1, 5] = normal(mean=0.5, std=0.01)
             output x * scale + shift * unit, y @ transpose(enc.weight, 0, 1) + noise[0]
         }""",

@@ -82,7 +82,13 @@ MUTANTS = (
     _m("smooth_l1: onnx forgets beta", "loss:SmoothL1.onnx_each", "graph.constant(self.beta, dtype)", "graph.constant(1.0, dtype)"),
     _m("huber: torch's own delta", "loss:Huber.torch", 'Keyword("delta", self.delta, 1.0)', 'Keyword("delta", 1.0, 1.0)'),
     _m("bce: onnx takes the log as it is", "loss_probability:Bce.onnx", 'graph.node("Max", graph.node("Log", chance), floor)', 'graph.node("Log", chance)'),
-    _m("log of a sigmoid: onnx computes both in turn", "function:Log.onnx", 'if graph.made_by(x) == "Sigmoid":', "if False:",),
+    Mutant(
+        "log of a sigmoid: onnx computes both in turn",
+        "ops.function:Log.onnx",
+        'if graph.made_by(x) == "Sigmoid":',
+        "if False:",
+        ("samples", "nets"),
+    ),
     _m("one_hot: hot is 0", "one_hot:OneHot._rows", "graph.constant([0, 1]", "graph.constant([1, 0]"),
     _m("embedding: torch shifts its rows", "embedding:Embedding.onnx", "axis=0", "axis=1"),
 )  # fmt: skip

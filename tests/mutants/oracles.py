@@ -9,6 +9,7 @@ import sys
 import textwrap
 import warnings
 from functools import cache
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,6 +36,7 @@ from netc.diagnostics import Refused
 from netc.dims import substitute
 from netc.ir.module import Net, Param
 from netc.ops.contract import OPS, Op
+from netc.passes.cost import cost
 from netc.passes.initial import draw, state
 from netc.passes.inline import inline
 from tests.mutants.mutant import Mutant
@@ -138,7 +140,7 @@ def _net_fails(name: str) -> str | None:
             return "the names of parameters"
         if name in ONCE and to_torch(net).count(ONCE[name]) != 1:
             return f"more than one {ONCE[name]}"
-        return three_ways(net)
+        return counts_differ(net) or three_ways(net)
     except Exception as error:
         return message(error)
 
@@ -179,6 +181,19 @@ def three_ways(net: Net) -> str | None:
             if (wrong := in_onnx(net, weights, flat, Path(folder) / "model.onnx", opset)) is not None:
                 return wrong
     return None
+
+
+def counts_differ(net: Net) -> str | None:
+    """Parameters of a net or of its layers counted otherwise than their arrays would be."""
+    sizes = {path: prod(p.type.shape) for path, p in state(net).items() if p.trainable}
+    costs = cost(net)
+    if costs.params != sum(sizes.values()):
+        return "the count of parameters"
+    every = [value for step in net.block.body for value in step.outputs]
+    if any(isinstance(v, Param) for node in inline(net, every).nodes for v in node.inputs):
+        return None  # a parameter that belongs to no layer, or is read of one
+    layers = sum(row.params for row in (*costs.rows, *costs.beside))
+    return None if layers == sum(sizes.values()) else "the counts of layers"
 
 
 def guards_fail(net: Net, module: Any) -> str | None:
