@@ -37,6 +37,7 @@ class Row:
     """One parameter or input. error: the largest relative error over its directions.
 
     kinks: the places of the nodes at which directions were given up. steps: the narrowest step used.
+    zero: whether every element of the gradient is 0.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Row:
     error: float
     step: float
     kinks: tuple[str, ...]
+    zero: bool = False
 
     @property
     def too_many_kinks(self) -> bool:
@@ -66,7 +68,8 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        return all(row.error <= self.tolerance and not row.too_many_kinks for row in self.rows)
+        right = all(row.error <= self.tolerance and not row.too_many_kinks for row in self.rows)
+        return right and not (self.rows and all(row.zero for row in self.rows))
 
     @property
     def worst(self) -> float:
@@ -156,7 +159,8 @@ def _row(
     path = ".".join(value.path) if isinstance(value, Param) else value.hint
     kind = "parameter" if isinstance(value, Param) else "input"
     method = "complex step" if analytic else "differences"
-    return Row(path, kind, held.shape, method, directions, skipped, error, step, tuple(kinks)), widest
+    zero = not np.any(gradient)
+    return Row(path, kind, held.shape, method, directions, skipped, error, step, tuple(kinks), zero), widest
 
 
 def _size(held: Array) -> float:

@@ -88,6 +88,12 @@ def _sizes(net: Net, located: Located, trains: bool) -> dict[str, int]:
     return chosen_sizes(net, min(BATCHES), min(SIDES))
 
 
+def trains_on_enough(net: Net) -> bool:
+    """Whether, at the least batch, each statistic of training is one of enough values."""
+    sizes = chosen_sizes(net, min(BATCHES))
+    return all(n >= STATISTIC for n in _statistics(objective(net, not net.losses).located, sizes))
+
+
 def _statistics(located: Located, sizes: Mapping[str, int]) -> list[int]:
     """Over how many values each layer that trains otherwise takes its statistics."""
     out = []

@@ -61,6 +61,7 @@ def command(
     netc gradcheck specs/resnet.net --net ResNet18 --tolerance 1e-5
     netc gradcheck small.net --full
     """
+    from netc.cli.shrink import shrunk
     from netc.passes.load import complete
 
     if full and order == 2:
@@ -70,7 +71,7 @@ def command(
     names = [net_name] if net_name else complete(program) or [options.chosen(program, None)]
     reports = []
     for name in names:
-        net = options.shrinkable(program, options.chosen(program, name), settings)
+        net = shrunk(program, options.chosen(program, name), settings)
         report = _checked(net, not evaluation, full, order, directions, tolerance, seed, format == "text")
         reports.append(report)
     if format == "json":
@@ -118,15 +119,17 @@ def _checked(
 
 def _head(chosen: Subject, trains: bool, order: int) -> list[str]:
     """The lines before the first row."""
-    sizes = ", ".join(f"{k}={v}" for k, v in chosen.sizes.items()) or "its fixed sizes"
+    values = (*chosen.net.block.inputs, *chosen.net.targets)
+    arrays = ((v.hint, chosen.inputs[v.hint].shape) for v in values if v.hint in chosen.inputs)
+    point = ", ".join(f"{name} [{', '.join(map(str, shape))}]" for name, shape in arrays)
     mode = f"{'training' if trains else 'evaluation'}{', second order' if order == 2 else ''}"
-    title = f"{chosen.net.name} in {mode}, at {sizes}\n"
+    title = f"{chosen.net.name} in {mode}, on {point}\n"
     return [title, f"  {'':36}  {'shape':18}  {'checked by':20}  relative error\n"]
 
 
 def _line(row: Row, tolerance: float) -> str:
     shape = f"[{', '.join(map(str, row.shape))}]"
-    mark = "  <- too large" if not row.error <= tolerance else ""
+    mark = "  <- too large" if not row.error <= tolerance else "  (zero)" if row.zero else ""
     mark += "  <- too many kinks" if row.too_many_kinks else ""
     skipped = (
         f", {row.skipped} of {row.directions} skipped at kinks of {_listed(row.kinks)}" if row.skipped else ""
@@ -143,6 +146,8 @@ def _listed(places: Sequence[str]) -> str:
 
 
 def _verdict(report: Report) -> list[str]:
+    if report.rows and all(row.zero for row in report.rows):
+        return ["  FAILED: every gradient is zero: nothing between the parameters and the loss has a slope"]
     if report.passed:
         return [f"  passed: at most {report.worst:.1e} (allowed {report.tolerance:g})"]
     lines = [f"  FAILED: {report.worst:.1e} (allowed {report.tolerance:g})"]
@@ -152,7 +157,10 @@ def _verdict(report: Report) -> list[str]:
             f"it is off by {rule.error:.1e}"
         )
     if not report.blamed and any(not row.error <= report.tolerance for row in report.rows):
-        lines.append("  each rule is right by itself: it is how gradients are put together that is at fault")
+        lines.append(
+            "  no rule is at fault by itself: gradients are put together wrongly, or rounding hides these slopes"
+        )
+        lines.append("  (another --seed looks elsewhere)")
     return lines
 
 

@@ -19,8 +19,6 @@ from netc.passes.elaborate import elaborate
 from netc.passes.load import Program, complete, load
 from netc.syntax.text import FILE_BYTES
 
-FREED = {4: ("H", "W"), 3: ("L",)}  # axes of inputs that a spec may fix larger than a check needs, by rank
-SIDE = 32  # what a check may well compute with
 STDIN = "stdin.net"  # what messages call standard input
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -137,7 +135,12 @@ def settings_of_net(sets: Sequence[str]) -> dict[str, Any]:
     """--set of a verb that has no recipe."""
     settings, recipe = given_settings(sets)
     if recipe:
-        raise Refused(*(wording_names.bad_setting(text, "only `netc train` has a recipe") for text in recipe))
+        raise Refused(
+            *(
+                wording_names.bad_setting(text, "only `netc train` and --target onnx-train have a recipe")
+                for text in recipe
+            )
+        )
     return settings
 
 
@@ -154,21 +157,6 @@ def elaborated(program: Program, name: str, settings: dict[str, Any], dynamic: s
         return elaborate(program, name, settings, wanted)
     except Refused as refused:
         raise Refused(*(wording_shapes.cannot_be_dynamic(wanted, d) for d in refused.diagnostics)) from None
-
-
-def shrinkable(program: Program, name: str, settings: dict[str, Any]) -> Net:
-    """The net with the image sizes free that its spec fixes, as far as its shapes allow."""
-    net = elaborated(program, name, dict(settings))
-    axes = {
-        axis
-        for v in net.block.inputs
-        for axis, size in zip(FREED.get(len(v.type.shape), ()), v.type.shape[2:], strict=False)
-        if isinstance(size, int) and size > SIDE
-    }
-    try:
-        return elaborated(program, name, dict(settings), ",".join(sorted(axes))) if axes else net
-    except Refused:
-        return net
 
 
 def demand(constraint: Constraint) -> str:

@@ -59,6 +59,7 @@ def command(
     """
     from netc.autodiff.objective import differentiable
     from netc.backends.to_torch import to_torch
+    from netc.cli.shrink import shrunk
     from netc.deploy.verify import verify
     from netc.passes.load import complete
 
@@ -68,7 +69,7 @@ def command(
     passed, reports = True, []
     for name in names:
         net = options.elaborated(program, options.chosen(program, name), dict(settings), dynamic)
-        small = options.shrinkable(program, name, settings) if training and differentiable(net) else None
+        small = shrunk(program, name, settings) if training and differentiable(net) else None
         report = verify(net, to_torch(net), net.name, opset, tolerance, seed, small=small)
         passed = passed and report.passed
         reports.append(report)
@@ -127,7 +128,10 @@ def _training(report: TrainingReport | None) -> list[str]:
     if report is None:
         return []
     sizes = ", ".join(f"{k}={v}" for k, v in report.sizes.items())
-    lines = [f"  in training{', at ' if sizes else ''}{sizes}:"]
+    tried = (
+        f" (point {report.points}: before, float32 fell on other sides of kinks)" if report.points > 1 else ""
+    )
+    lines = [f"  in training{', at ' if sizes else ''}{sizes}{tried}:"]
     kinds = {"loss": "loss", "gradient/": "gradients", "buffer/": "running statistics"}
     for target in ("torch", "onnx"):
         for kind, shown in kinds.items():

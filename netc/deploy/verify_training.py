@@ -29,6 +29,7 @@ Results: TypeAlias = dict[str, Array]
 
 WIDE = 1e-9  # relative error allowed where PyTorch, too, computes in float64
 ROUNDING = 1e-4  # of the largest gradient: smaller ones count as so large; that of a bias before a BatchNorm is rounding
+POINTS = 3
 LEEWAY = 16  # times PyTorch's own error in float32 that onnxruntime's may be
 
 
@@ -41,6 +42,11 @@ class TrainingError:
     error: float
     allowed: float
 
+    @property
+    def kind(self) -> str:
+        """What it is: loss, gradient or buffer."""
+        return self.key.partition("/")[0]
+
 
 @dataclass(frozen=True)
 class TrainingReport:
@@ -48,6 +54,7 @@ class TrainingReport:
 
     sizes: Mapping[str, int]
     errors: tuple[TrainingError, ...]
+    points: int = 1  # those tried: a unit within rounding of a kink has another slope in float32
     blamed: tuple[BrokenRule, ...] = ()
 
     @property
@@ -65,9 +72,20 @@ def verify_training(
 ) -> TrainingReport:
     """Compares the loss, the gradient of every parameter and the running statistics after one step.
 
-    net: with as many free sizes as its shapes allow, so that they may be small. The emitted module computes in
-    float64, where it must agree to 1e-9, and in float32, whose error is the measure for onnxruntime's.
+    net: on images as small as its shapes allow. The emitted module computes in float64, where it must agree to
+    1e-9, and in float32, whose error is the measure for onnxruntime's. Where gradients in float32 alone are off,
+    a unit of a large net may lie within rounding of a kink: up to two other points are looked at.
     """
+    for points in range(1, POINTS + 1):
+        report = _at_point(net, source, class_name, opset, tolerance, folder, seed + points - 1)
+        if not report.failures or any(e.target != "onnx" or e.kind != "gradient" for e in report.failures):
+            break
+    return replace(report, points=points)
+
+
+def _at_point(
+    net: Net, source: str, class_name: str, opset: int, tolerance: float, folder: Path, seed: int
+) -> TrainingReport:
     chosen = subject(net, True, seed, beside=_beside(net))
     graph = gradient_graph(chosen)
     truth = dict(zip(graph.keys, interpret(graph.located.flat, chosen.inputs, chosen.weights), strict=True))

@@ -61,9 +61,9 @@ def bad_value(text: str, why: str = "") -> Diagnostic:
 def nothing_to_train(span: Span, net: str) -> Diagnostic:
     return Diagnostic(
         "E1006",
-        f"`{net}` has no loss, or none that reads a parameter, so there is no step of training to write",
+        f"`{net}` has no loss that changes with a parameter, so there is no step of training to write",
         span,
-        help="add a `target` and a `loss` to the net, or take another --target",
+        help="add a `target` and a `loss` to the net (what counts or rounds has no slope), or take another --target",
     )
 
 

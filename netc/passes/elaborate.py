@@ -258,6 +258,6 @@ def _axis(
 
 def _check_dynamic(frame: Frame, free: Sequence[str]) -> None:
     for name in sorted(frame.session.dynamic):
-        if name not in free:
+        if name not in free and name not in frame.env:  # where a number is given, too, it is that
             fixed = {n for v in frame.inputs for n in AXES.get(len(v.type.shape), {}).values()}
             raise Refused(wording_shapes.no_such_axis(name, sorted({*free, *fixed})))
