@@ -222,6 +222,18 @@ NETS: dict[str, str] = {
             e = expand(reshape(sum(x, axis=[0, 1, 2, 3]), 1, 1), (H + 1) // 2, W - 1)
             output reshape(s, N, (H - 1) * W), reshape(c, 3 * N, (H + 1) // 2 * ((W + 1) // 2)), e, p
         }""",
+    "read": """
+        block Unit(width: int) {
+            input x: [N, C]
+            output x -> fc: Linear(width)
+        }
+        net Read {
+            input x: float32[N, 4]
+            unit = Unit(4)
+            y = x -> unit
+            assert params == 20
+            output y @ unit.fc.weight
+        }""",
     "twice": """
         net Twice {
             input x: float32[N, 4]
