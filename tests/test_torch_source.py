@@ -766,7 +766,65 @@ def test_broken_lines_say_the_same(width: int, monkeypatch: pytest.MonkeyPatch) 
         "y = x + torch.stack((torch.sin(angle), torch.cos(angle)), dim=2).reshape(T, 8)",
         "y = nn.Sequential(*(Block(3, 'for (all') for _ in range(8)), nn.ReLU(), nn.Linear(3, 4))",
         "def forward(self, x: Tensor, who: Tensor) -> tuple[Tensor, Tensor, Tensor]: pass",
+        "y = x.reshape(N, 2, 2, 8).permute(0, 2, 1, 3).reshape(N, 4, 8)",
+        "return self.qkv(x).reshape(N, 4, 3).permute(1, 0, 2).flatten(1) + a.b(c).d(e).f(g)",
         "y = (a + b, (c,), [d, e], {'f': (g * h) @ (i - j)}, -(k), (l, m, n)[0])",
     ):
-        text = "\n".join(layout.broken(line, "", "  # [N]"))
-        assert ast.dump(ast.parse(text)) == ast.dump(ast.parse(line)), text
+        method = "def f():\n    " if line.startswith("return ") else ""
+        text = method + "\n".join(layout.broken(line, "", "  # [N]"))
+        assert ast.dump(ast.parse(text)) == ast.dump(ast.parse(method + line)), text
+
+
+SIGNS = """net Signs {
+    input x: float32[N, 8], t: float32[N, 8]
+    w = (1 - 0.25) + (2 * 0.25 - 1) * t
+    a = x - -2 * t
+    b = x + (-0.5 * t + 2 * x)
+    c = x - (-t) ** 2
+    d = t + (-x) * 2 - -(x + t)
+    e = x + (-t) // 2 - (-t) % 3
+    output w, a, b, c, d, e, x + -t, x + -3
+}
+"""
+
+
+def test_signs_are_as_by_hand() -> None:
+    agrees(SIGNS)
+    source = to_torch(written(SIGNS))
+    for text in (
+        "w = 0.75 - 0.5 * t  ", "a = x + 2 * t  ", "b = x + (-0.5 * t + 2 * x)  ", "c = x - (-t) ** 2  ",
+        ", t - x * 2 + (x + t), x + -t // 2 - -t % 3, x - t, x - 3  ",
+    ):  # fmt: skip
+        assert text in source
+
+
+def test_a_small_power_of_two_is_one() -> None:
+    source = to_torch(written("net A { input x: float32[N, 8]\n output x -> RMSNorm }"))
+    assert "nn.RMSNorm(8, eps=2**-23)" in source
+
+
+VARIANTS = """net Variants {
+    input t: float32[N, 16, 8]
+    a = (t, t, t) -> MultiheadAttention(2, dropout=0.1)
+    b = (a, a, a) -> MultiheadAttention(2)
+    c = (b, b, b) -> MultiheadAttention(2, dropout=0.1, is_causal=true)
+    d = (c, c, c) -> MultiheadAttention(2, bias=false)
+    e = reshape(d, [N, 4, 4, 8]) -> WindowAttention(2, 2) -> WindowAttention(2, 2, shift=1)
+    output e
+}
+"""
+
+
+def test_variants_of_a_block_are_named_by_what_is_switched() -> None:
+    tree = ast.parse(to_torch(written(VARIANTS)))
+    docs = {c.name: ast.get_docstring(c) or "" for c in tree.body if isinstance(c, ast.ClassDef)}
+    assert list(docs) == [
+        "MultiheadAttention", "MultiheadAttentionDropout", "MultiheadAttentionDropoutCausal",
+        "MultiheadAttentionNoBias", "WindowAttention", "WindowAttentionShift", "Variants",
+    ]  # fmt: skip
+    assert "`is_causal`" not in docs["MultiheadAttention"] + docs["MultiheadAttentionDropout"]
+    assert "`is_causal` hides" in docs["MultiheadAttentionDropoutCausal"]
+    assert "`dropout` = 0.1 drops" in docs["MultiheadAttentionDropout"].replace("\n", " ")
+    assert "rolled" not in docs["WindowAttention"] and "brings together" not in docs["WindowAttention"]
+    assert "`shift` = 1" in docs["WindowAttentionShift"]
+    assert all("The parameters bear" in docs[name].replace("\n", " ") for name in list(docs)[:-1])

@@ -27,8 +27,8 @@ class MultiheadAttention(nn.Module):
 
     Each query takes the mean of the values, weighed by the softmax of its products with the
     keys, once in each of several projections. In self-attention all three are the same tokens.
-    `is_causal` hides from a query the keys behind its own place; `dropout` drops weights in
-    training. The parameters bear the names of torch's nn.MultiheadAttention.
+    `is_causal` hides from a query the keys behind its own place; `dropout` = 0.1 drops weights
+    in training. The parameters bear the names of torch's nn.MultiheadAttention.
     """
 
     def __init__(self) -> None:

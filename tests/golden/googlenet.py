@@ -22,8 +22,8 @@ class Inception(nn.Module):
     """Four views of the same maps side by side (Szegedy et al., "Going deeper with convolutions",
     2014, figure 2b).
 
-    The widths are a row of the paper's table 1. `unit(width, kernel_size)` is a convolution that
-    keeps the sides, with what follows it; `largest` the kernel of the third branch.
+    The widths are a row of the paper's table 1. `unit(width, kernel_size)` is a convolution
+    that keeps the sides, with what follows it; `largest` = 3 the kernel of the third branch.
     """
 
     def __init__(

@@ -34,8 +34,8 @@ class InvertedResidual(nn.Module):
     """An inverted residual with a linear bottleneck (Sandler et al., "MobileNetV2", 2018, figure
     4).
 
-    It expands the channels, filters each by itself, and projects them to `width`, without a
-    rectifier.
+    It expands the channels, filters each by itself, and projects them to `width` = 16, without
+    a rectifier.
     """
 
     def __init__(self) -> None:

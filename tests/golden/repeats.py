@@ -15,7 +15,7 @@ class Plain(nn.Module):
         return self.bn1(self.conv1(x))  # [N, 8, 12, 12]
 
 
-class PlainRelu(nn.Module):
+class PlainExtraNoNormed(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(8, 8, 3, padding=1)
@@ -28,7 +28,7 @@ class PlainRelu(nn.Module):
         return self.conv4(F.relu(self.conv3(x)))  # [N, 8, 12, 12]
 
 
-class PlainRelu2(nn.Module):
+class PlainExtra(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(8, 8, 3, padding=1)
@@ -49,10 +49,10 @@ class Repeats(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.plain1 = Plain(3)
-        self.plain2 = PlainRelu()
+        self.plain2 = PlainExtraNoNormed()
         self.stage0 = nn.Sequential(nn.Conv2d(8, 8, 1), Plain(8))
         self.stage1 = nn.Sequential(nn.Conv2d(8, 8, 1))
-        self.stage2 = nn.Sequential(nn.Conv2d(8, 8, 1), *(PlainRelu2() for _ in range(3)))
+        self.stage2 = nn.Sequential(nn.Conv2d(8, 8, 1), *(PlainExtra() for _ in range(3)))
         self.fc = nn.Linear(8, 4)
 
     def forward(self, image: Tensor) -> Tensor:

@@ -292,9 +292,19 @@ def _filled(lines: Lines, unit: Unit) -> Waiting:
     text = MARK.sub(name, unit.code)
     if unit.operator == "**":
         text = re.sub(r"^(-?[\w.]+) \*\* ([\w.]+)$", r"\1**\2", text)
+    if unit.operator in ("+", "-"):
+        text = _signed(text)
     call = not unit.operator and bool(unit.outputs)
     binding = BINDING.get(unit.operator, 1) if unit.operator else ATOM
     return Waiting(text, binding, depth + call, frozenset(used), heavy)
+
+
+def _signed(text: str) -> str:
+    """`a + -b` as `a - b`, and `a - -b` as `a + b`; not where b is a quotient rounded down, or a remainder."""
+    found = re.search(r" ([+-]) -(?=[\w.(])", text)
+    if found is None or re.search(r"//|%", text[found.end() :]):
+        return text
+    return f"{text[: found.start()]} {'-' if found[1] == '+' else '+'} {text[found.end() :]}"
 
 
 def _bracketed(unit: Unit, match: re.Match[str], binding: int) -> bool:

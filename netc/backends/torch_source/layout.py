@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from netc.backends.torch_source.literal import WIDTH
 
 STEP = "    "
 PAIRS = {"(": ")", "[": "]", "{": "}"}
 OPERATORS = ((" + ", " - "), (" * ", " / ", " // ", " % ", " @ "))  # the loosest first
+CHAIN = 3  # methods called one behind the other stand below each other
 EXPLODED = ("nn.Sequential(", "super().__init__(", "[", "{")
 
 
@@ -18,6 +20,9 @@ def broken(line: str, indent: str = "", comment: str = "") -> list[str]:
     whole = indent + line + comment
     if len(whole) <= WIDTH or (found := _brackets(line)) is None:
         return [whole]
+    if (links := _links(line)) is not None:
+        below = [part for link in links[1:] for part in broken(link, indent + STEP)]
+        return [f"{indent}{links[0]}(", *below, f"{indent}){comment}"]
     start, stop = _hugged(line, *found)
     head, body, tail = line[: start + 1], line[start + 1 : stop], line[stop:]
     inside = indent + STEP
@@ -39,6 +44,17 @@ def _brackets(line: str) -> tuple[int, int] | None:
     if line.startswith("def "):
         return found[0]
     return max(reversed(found), key=lambda pair: pair[1] - pair[0], default=None)
+
+
+def _links(line: str) -> list[str] | None:
+    """What stands before a chain of methods that is all the rest of the line, and its links; None where none is."""
+    opening = re.match(r"return |[\w, ]+ = ", line)
+    free = list(_outside_brackets(line[opening.end() :])) if opening else []
+    text = line[opening.end() :] if opening else ""
+    places = [at + 1 for at, character in free if character in ")" and text.startswith(".", at + 1)]
+    if opening is None or len(places) < CHAIN - 1 or any(character in ", " for _, character in free):
+        return None
+    return [opening[0], *(text[a:b] for a, b in pairwise([0, *places, len(text)]))]
 
 
 def _outermost(line: str) -> list[tuple[int, int]]:

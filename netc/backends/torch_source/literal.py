@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import keyword
+import math
 import re
 import textwrap
 from collections.abc import Callable
@@ -34,7 +35,10 @@ def literal(value: Any) -> str:
 
 
 def _float(value: float) -> str:
-    """The shortest digits; the square root of a small whole number as such."""
+    """The shortest digits; the square root of a small whole number and a small power of two as such."""
+    fraction, exponent = math.frexp(value)
+    if fraction == 0.5 and exponent < -10:
+        return f"2**{exponent - 1}"
     square = round(value * value) if 1 < abs(value) < 1e3 else 0
     if not value.is_integer() and square**0.5 == value:
         return f"{square}**0.5"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 
+from netc.backends.torch_source.arguments import is_default
 from netc.backends.torch_source.classes import Class, Classes
 from netc.backends.torch_source.draft import constructor
 from netc.ir.module import Call, Node, Step
@@ -20,7 +21,7 @@ def name_classes(classes: Classes, net: str) -> None:
     top.name = net
     for variants in groups.values():
         if variants:
-            plain = min(variants, key=lambda c: len(_layers(c)))
+            plain = min(variants, key=lambda c: (len(_layers(c)), _chosen(c)))
             variants.sort(key=lambda c: c is not plain)
     taken = {net, *groups}  # elaboration refuses names that the module needs
     for name, variants in groups.items():
@@ -52,7 +53,7 @@ def _number(variants: list[Class]) -> str:
             {m.block.parameters[name] for m in c.members if type(m.block.parameters[name]) is int}
             for c in variants
         ]
-        if all(len(v) == 1 and min(v) >= 0 for v in values) and len(set.union(*values)) == len(variants):
+        if all(len(v) == 1 and min(v) > 0 for v in values) and len(set.union(*values)) == len(variants):
             return name
     return ""
 
@@ -61,6 +62,8 @@ def _additions(classes: Classes, plain: Class, made: Class) -> Iterator[str]:
     held = {step.path[0] for step in _layers(plain) if step.path}
     new = [step for step in _layers(made) if step.path and step.path[0] not in held]
     yield from (_camel(s.path[0]) for s in new if s.path and not s.path[0][-1].isdigit())
+    if switched := "".join(_switches(plain, made)):
+        yield switched
     kinds = {_kind(step) for step in plain.block.body}
     yield from (_camel(_kind(s)) for s in made.block.body if _kind(s) not in kinds)
     yield from (_camel(_kind(s)) for s in new)
@@ -71,6 +74,28 @@ def _additions(classes: Classes, plain: Class, made: Class) -> Iterator[str]:
         constant = {repr(m.block.parameters[name]) for m in made.members} == {repr(value)}
         if constant and type(value) is int and value >= 0 and value != plain.block.parameters[name]:
             yield f"{_camel(name)}{value}"
+
+
+def _chosen(made: Class) -> int:
+    """How many parameters are not what they are by default."""
+    block = made.block
+    return sum(not is_default(block.parameters[n], value) for n, value in block.defaults.items())
+
+
+def _switches(plain: Class, made: Class) -> Iterator[str]:
+    """The parameters that are on or off, or 0 or not, in one class and not in the other."""
+    for name in made.block.parameters:
+        on, before = _switch(made, name), _switch(plain, name)
+        if on is not None and before is not None and on is not before:
+            yield f"{'' if on else 'No'}{_camel(name.removeprefix('is_'))}"
+
+
+def _switch(made: Class, name: str) -> bool | None:
+    """Whether a parameter is on, or other than 0, in all members; None where that is not told."""
+    values = [m.block.parameters[name] for m in made.members]
+    if all(isinstance(v, bool | int | float) for v in values) and len({bool(v) for v in values}) == 1:
+        return bool(values[0])
+    return None
 
 
 def _layers(made: Class) -> list[Step]:

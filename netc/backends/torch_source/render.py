@@ -14,6 +14,7 @@ from netc.backends.torch_source.draft import Draft, marker
 from netc.backends.torch_source.forward import Body, forward_body
 from netc.backends.torch_source.layout import STEP, broken
 from netc.backends.torch_source.literal import docstring, literal
+from netc.backends.torch_source.prose import doc_of
 from netc.backends.torch_source.roll import is_sequential, roll
 from netc.backends.torch_source.shapes import shape_text
 from netc.backends.torch_source.starts import start_lines
@@ -154,8 +155,8 @@ def render_class(
 
 def _head(writer: Writer, base: str) -> list[str]:
     lines = [f"class {writer.made.name}({base}):"]
-    if writer.made.block.doc:
-        lines += [*(STEP + docstring(writer.made.block.doc, STEP)).split("\n"), ""]
+    if doc := doc_of(writer.made):
+        lines += [*(STEP + docstring(doc, STEP)).split("\n"), ""]
     return lines
 
 
