@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import lcm
 from typing import Any
 
-from netc.diagnostics import Diagnostic, Refused, Source, Span, wording_names, wording_shapes
+from netc.diagnostics import Diagnostic, Refused, Source, Span, wording_calls, wording_names, wording_shapes
 from netc.diagnostics.wording_weights import unknown_at_run_time
 from netc.dims import AnyDim, Learn, Prover, Unwieldy, names, proving, size
 from netc.ir.module import Block, Call, Constraint, Net, Type, blocks
@@ -112,7 +112,7 @@ def _elaborate(
                 )
             elif parameter.name.text not in given and parameter.default is None:
                 raise Refused(
-                    wording_names.missing_argument(
+                    wording_calls.missing_argument(
                         parameter.span,
                         definition.name,
                         parameter.name.text,

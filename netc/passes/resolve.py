@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, replace
 from typing import Any
 
-from netc.diagnostics import Diagnostic, Refused, wording_names, wording_shapes
+from netc.diagnostics import Diagnostic, Refused, wording_calls, wording_names, wording_shapes
 from netc.ops.attributes import BadArgument, bind, parameters_of
 from netc.ops.contract import DTYPES, OPS, Mismatch, Op
 from netc.ops.initialiser import INITIALISERS, start_keywords
@@ -155,7 +155,7 @@ class _Walk:
     def keywords(self, node: tree.Call, name: str, known: Sequence[str], inputs: Sequence[str] = ()) -> bool:
         wrong = [a for a in node.arguments if a.name is not None and a.name not in known]
         self.found += [
-            wording_names.unknown_argument(a.span, name, str(a.name), known, inputs) for a in wrong[:FOUND]
+            wording_calls.unknown_argument(a.span, name, str(a.name), known, inputs) for a in wrong[:FOUND]
         ]
         return not wrong
 
@@ -190,7 +190,7 @@ class _Walk:
         given = {a.name for a in node.arguments}
         for i, (name, expected, default) in enumerate(parameters_of(kind)):
             if default is MISSING and i >= placed and name not in given and name != kind.variadic:
-                self.found.append(wording_names.missing_argument(node.span, kind.name, name, expected))
+                self.found.append(wording_calls.missing_argument(node.span, kind.name, name, expected))
                 return
 
 

@@ -16,7 +16,7 @@ from netc.ops.contract import FLOATS, INTEGERS, OPERATORS, Mismatch, Op, Paramet
 from netc.passes.elaboration.frame import NODES, Frame, Site
 from netc.passes.elaboration.naming import claim, numbered, snake_case
 from netc.passes.elaboration.numbers import concrete
-from netc.passes.elaboration.results import chained, written_layer
+from netc.passes.elaboration.results import check_count
 from netc.passes.elaboration.shared import check_shared, difference
 from netc.passes.elaboration.starts import started
 from netc.passes.elaboration.values import (
@@ -158,7 +158,7 @@ def apply_op(
     layer: OpLayer | None = None,
 ) -> Any:
     """Adds a node for `op`. A number among the operands becomes a constant. layer: what the spec says of it."""
-    _check_count(frame, op, operands, span)
+    check_count(frame, op, operands, span)
     inputs = _constants(frame, op, operands, span)
     shapes = [v.type.shape for v in inputs]
     places = layer.places if layer is not None else {}
@@ -232,18 +232,6 @@ def _guess(frame: Frame, op: Op, error: Mismatch, inputs: Sequence[Value]) -> st
         return help_
     maker = next((s.op.name for s in frame.body if isinstance(s, Node) and inputs[0] in s.outputs), "")
     return mismatch_habit(op.name, error.at, vars(op), [v.type.shape for v in inputs], maker)
-
-
-def _check_count(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> None:
-    variadic = op.operands[0].startswith("*")
-    required = sum(not n.endswith("?") for n in op.operands)
-    if not variadic and not required <= len(operands) <= len(op.operands):
-        names = [n.rstrip("?") for n in op.operands]
-        written = written_layer(frame, span, op.name, operands)
-        help_ = chained(frame, operands, written) if len(operands) > len(names) else None
-        raise frame.refuse(
-            wording_names.wrong_input_count(span, op.name, names, required, len(operands), written, help_)
-        )
 
 
 def _constants(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> tuple[Value, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from netc.diagnostics import Diagnostic, Refused, Span, wording_names, wording_shapes
+from netc.diagnostics import Diagnostic, Refused, Span, wording_calls, wording_names, wording_shapes
 from netc.diagnostics.habits import operand_habit
 from netc.dims import Dim
 from netc.ir.module import Value
@@ -91,12 +91,12 @@ def bind_op(
     if not skipped and positional and _holds_tensors(positional[0]):
         at = next(a.span for a in node.arguments if a.name is None)
         raise frame.refuse(
-            wording_names.tensors_in_list(at, kind.name, len(kind.operands), len(positional[0]))
+            wording_calls.tensors_in_list(at, kind.name, len(kind.operands), len(positional[0]))
         )
     for name, given in keywords.items():
         if isinstance(given, (Value, *LAYERS)) and name not in operand_words(kind):
             raise frame.refuse(
-                wording_names.wrong_argument(
+                wording_calls.wrong_argument(
                     places.get(name, node.span), kind.name, name, describe(given), "a number or setting"
                 )
             )
@@ -140,11 +140,11 @@ def wrong_call(
     known = [*(name for name, _, _ in parameters_of(kind)), *start_keywords(kind)]
     at = places.get(error.name, node.span)
     if error.kind == "unknown":
-        return wording_names.unknown_argument(at, kind.name, error.name, known, operand_words(kind))
+        return wording_calls.unknown_argument(at, kind.name, error.name, known, operand_words(kind))
     if error.kind == "missing":
-        return wording_names.missing_argument(node.span, kind.name, error.name, error.expected)
+        return wording_calls.missing_argument(node.span, kind.name, error.name, error.expected)
     if error.kind == "duplicate":
-        return wording_names.duplicate_argument(at, kind.name, error.name)
+        return wording_calls.duplicate_argument(at, kind.name, error.name)
     if error.kind == "too_many" and len(kind.operands) > 1 and is_number(error.value):
         lacking = kind.operands[-1].rstrip("?")
         return wording_shapes.number_for_tensor(node.span, kind.name, lacking, describe(error.value))
@@ -155,7 +155,7 @@ def wrong_call(
         if not isinstance(item, (*ITEMS[wanted], Dim)) or isinstance(item, bool):  # type: ignore[index]
             return _wrong_item(at, kind.name, error.name, error.expected, f"[{i}]", item, str(wanted))
     got = f'"{error.value}"' if isinstance(error.value, str) else describe(error.value)
-    return wording_names.wrong_argument(at, kind.name, error.name, got, error.expected)
+    return wording_calls.wrong_argument(at, kind.name, error.name, got, error.expected)
 
 
 def _too_many(error: BadArgument, kind: type[Op], node: tree.Call, skipped: int) -> Any:
@@ -166,7 +166,7 @@ def _too_many(error: BadArgument, kind: type[Op], node: tree.Call, skipped: int)
     inputs = operand_words(kind)
     given = [a.span.text for a in node.arguments if a.name is None]
     help_ = operand_habit(name, inputs, given) if isinstance(error.value, Value) else None
-    return wording_names.too_many_arguments(at, name, error.expected, inputs, help_)
+    return wording_calls.too_many_arguments(at, name, error.expected, inputs, help_)
 
 
 ITEMS: dict[str, tuple[type, ...]] = {"a whole number": (int,), "a number": (int, float)}
@@ -174,7 +174,7 @@ ITEMS: dict[str, tuple[type, ...]] = {"a whole number": (int,), "a number": (int
 
 def _wrong_item(span: Span, layer: str, name: str, expected: str, place: str, item: Any, wanted: str) -> Any:
     got = describe(item).removeprefix("the number ")
-    return wording_names.wrong_item(span, layer, name, expected, place, got, wanted)
+    return wording_calls.wrong_item(span, layer, name, expected, place, got, wanted)
 
 
 def call_block(
@@ -198,7 +198,7 @@ def closed(frame: Frame, value: Any, span: Span) -> Any:
     Raises Refused where it holds a tensor or depends on a free size.
     """
     if isinstance(value, Value) or (isinstance(value, OpLayer) and value.rest):
-        raise frame.refuse(wording_names.tensor_in_argument(span, describe(value)))
+        raise frame.refuse(wording_calls.tensor_in_argument(span, describe(value)))
     if isinstance(value, Dim):
         return concrete(value, span, "an argument of a block")
     if isinstance(value, list | tuple):
@@ -233,14 +233,14 @@ def bind_parameters(
     spans = [a.value.span for a in node.arguments if a.name is None][skipped:]
     if len(positional) > len(known):
         most = f"at most {len(known)} argument{'s' * (len(known) != 1)}" if known else "no arguments"
-        raise frame.refuse(wording_names.too_many_arguments(spans[len(known)], name, most))
+        raise frame.refuse(wording_calls.too_many_arguments(spans[len(known)], name, most))
     given = dict(zip(known, positional, strict=False))
     places |= dict(zip(known, spans, strict=False))
     for key, value in keywords.items():
         if key not in known:
-            raise frame.refuse(wording_names.unknown_argument(places[key], name, key, known))
+            raise frame.refuse(wording_calls.unknown_argument(places[key], name, key, known))
         if key in given:
-            raise frame.refuse(wording_names.duplicate_argument(places[key], name, key))
+            raise frame.refuse(wording_calls.duplicate_argument(places[key], name, key))
         given[key] = value
     for parameter in parameters:
         key = parameter.name.text
@@ -250,7 +250,7 @@ def bind_parameters(
             given[key] = made if complete else closed(frame, made, place)
         elif parameter.default is None:
             raise frame.refuse(
-                wording_names.missing_argument(node.span, name, key, _expected(parameter.annotation))
+                wording_calls.missing_argument(node.span, name, key, _expected(parameter.annotation))
             )
     return with_defaults(frame, name, parameters, given) if complete else given
 
@@ -275,7 +275,7 @@ def checked(frame: Frame, name: str, parameter: tree.Parameter, value: Any, span
     key, annotation = parameter.name.text, parameter.annotation
     if isinstance(value, Value) and annotation is not None:
         raise frame.refuse(
-            wording_names.wrong_argument(span, name, key, describe(value), _expected(annotation))
+            wording_calls.wrong_argument(span, name, key, describe(value), _expected(annotation))
         )
     if isinstance(value, Dim):
         value = concrete(value, span, f"`{key}`")
@@ -289,7 +289,7 @@ def checked(frame: Frame, name: str, parameter: tree.Parameter, value: Any, span
         )
     if fitted is _UNFIT:
         raise frame.refuse(
-            wording_names.wrong_argument(span, name, key, describe(value), _expected(annotation))
+            wording_calls.wrong_argument(span, name, key, describe(value), _expected(annotation))
         )
     return fitted
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from netc.diagnostics import wording_names, wording_shapes
+from netc.diagnostics import wording_calls, wording_names, wording_shapes
 from netc.dims import AnyDim, Dim, Guard, Learn, Prover, proving, same, size, substitute
 from netc.ir.module import Block, Type, Value
 from netc.ops.contract import DTYPES
@@ -30,7 +30,7 @@ def instantiate(
         written = written_layer(frame, site.span, site.name, inputs)
         help_ = chained(frame, inputs, written) if len(inputs) > len(names) else None
         raise frame.refuse(
-            wording_names.wrong_input_count(
+            wording_calls.wrong_input_count(
                 site.span, site.name, names, len(names), len(inputs), written, help_
             )
         )
@@ -127,7 +127,7 @@ def _arguments(frame: Frame, layer: BlockLayer, site: Site) -> dict[str, Any]:
     parameters = layer.definition.tree.parameters
     for parameter in parameters:
         if parameter.name.text not in given and parameter.default is None:
-            raise frame.refuse(wording_names.missing_argument(site.span, site.name, parameter.name.text, ""))
+            raise frame.refuse(wording_calls.missing_argument(site.span, site.name, parameter.name.text, ""))
     bound = with_defaults(outside, site.name, parameters, given)
     return {p.name.text: bound[p.name.text] for p in parameters}
 

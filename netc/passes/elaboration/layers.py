@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from netc.diagnostics import wording_names
+from netc.diagnostics import wording_calls, wording_names
 from netc.ir.module import Path, Value
 from netc.ops.contract import OPS
 from netc.ops.initialiser import Initialiser
@@ -141,9 +141,9 @@ def _call(frame: Frame, node: tree.Call) -> Any:
     ):
         return apply_layer(frame, function, tuple(positional), node.span)
     if isinstance(function, LAYERS):
-        raise frame.refuse(wording_names.already_called(node.span, node.function.span.text))
+        raise frame.refuse(wording_calls.already_called(node.span, node.function.span.text))
     raise frame.refuse(
-        wording_names.not_callable(
+        wording_calls.not_callable(
             node.function.span,
             describe(function) if not isinstance(function, str) else f"`{function}`, so used,",
         )
@@ -162,7 +162,7 @@ def _arguments(frame: Frame, node: tree.Call) -> tuple[list[Any], dict[str, Any]
     for argument in named:
         if argument.name in seen:
             raise frame.refuse(
-                wording_names.duplicate_argument(argument.span, node.function.span.text, str(argument.name))
+                wording_calls.duplicate_argument(argument.span, node.function.span.text, str(argument.name))
             )
         seen.add(argument.name)
     placed = [a.value for a in node.arguments if a.name is None]
@@ -175,7 +175,7 @@ def _call_op(
 ) -> Any:
     if layer.op is not None:
         if keywords or not positional or not all(isinstance(x, Value) for x in positional):
-            raise frame.refuse(wording_names.already_called(node.span, layer.kind.name))
+            raise frame.refuse(wording_calls.already_called(node.span, layer.kind.name))
         return apply_layer(frame, layer, tuple(positional), node.span)
     operands, rest = split_operands(layer.kind, positional)
     inits = taken(frame, layer.kind, keywords, node)
@@ -199,7 +199,7 @@ def _call_block(
         keywords = {k: v for k, v in layer.arguments if k not in placed} | keywords
     elif layer.arguments is not None:
         if rest or keywords or not inputs:
-            raise frame.refuse(wording_names.already_called(node.span, layer.definition.name))
+            raise frame.refuse(wording_calls.already_called(node.span, layer.definition.name))
         return apply_layer(frame, layer, inputs, node.span)
     made = call_block(frame, layer.definition, rest, keywords, node, count)
     return apply_layer(frame, made, inputs, node.span) if inputs else made

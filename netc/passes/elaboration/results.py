@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
-from netc.diagnostics import Span, wording_names
+from netc.diagnostics import Span, wording_calls
 from netc.ir.module import Call, Node, Step, Value
+from netc.ops.contract import Op
 from netc.passes.elaboration.frame import Frame
 
 WRITTEN = re.compile(r"(?:^|`)((?:\w+, )+\w+) = ")  # in the docstring of an op: `y, h, c = x -> LSTM(8)`
@@ -23,6 +25,19 @@ def unpacking(frame: Frame, found: Sequence[object], taken: Sequence[str]) -> li
     return names if len(names) == len(found) else []
 
 
+def check_count(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> None:
+    """Refuses inputs that are more or fewer than `op` takes."""
+    variadic = op.operands[0].startswith("*")
+    required = sum(not n.endswith("?") for n in op.operands)
+    if not variadic and not required <= len(operands) <= len(op.operands):
+        names = [n.rstrip("?") for n in op.operands]
+        written = written_layer(frame, span, op.name, operands)
+        help_ = chained(frame, operands, written) if len(operands) > len(names) else None
+        raise frame.refuse(
+            wording_calls.wrong_input_count(span, op.name, names, required, len(operands), written, help_)
+        )
+
+
 def chained(frame: Frame, inputs: Sequence[Value], layer: str) -> str | None:
     """What to write instead of a chain that leads several results into `layer`, which takes fewer."""
     maker = _maker(frame, inputs)
@@ -30,7 +45,7 @@ def chained(frame: Frame, inputs: Sequence[Value], layer: str) -> str | None:
         return None
     names = _names(maker, len(inputs))
     before = f"{', '.join(names)} = ... -> {_as_written(maker.span, _kind(maker))}"
-    return wording_names.unpack_first(_kind(maker), len(names), before, f"{names[0]} -> {layer}")
+    return wording_calls.unpack_first(_kind(maker), len(names), before, f"{names[0]} -> {layer}")
 
 
 def written_layer(frame: Frame, span: Span, name: str, inputs: Sequence[object]) -> str:
