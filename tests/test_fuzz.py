@@ -93,7 +93,7 @@ def test_the_tally_does_not_depend_on_the_jobs(examiner: Examiner) -> None:
 
 
 def test_programs_use_the_language() -> None:
-    texts = [task.text for i in range(150) if isinstance(task := task_of(2, i), Task)]
+    texts = [task.text for i in range(300) if isinstance(task := task_of(2, i), Task)]
     for part in (
         "block Unit",
         "setting: int",

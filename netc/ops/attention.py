@@ -55,6 +55,8 @@ class ScaledDotProductAttention(Op):
             )
         require(same(k[-1], q[-1]), "k", f"k has {k[-1]} features, but q has {q[-1]}")
         require(same(v[-2], k[-2]), "v", f"v has {v[-2]} tokens, but k has {k[-2]}")
+        above = self.scale is None or self.scale > 0
+        require(above, "scale", f"scale must be above 0, not {self.scale}: PyTorch takes its root")
         if mask:
             require(
                 not self.is_causal,
@@ -178,6 +180,9 @@ class ScaledDotProductAttention(Op):
             given((-inf,) * 3, (0.5, -inf, 1.0)),
             without=("numeric gradient",),
         ),  # infinite mask
+        sample(
+            (3, 5), (4, 5), (4, 6), scale=0.0, rejects="scale", without=("torch",)
+        ),  # torch: NaN, or the mean
         sample((5,), (4, 5), (4, 6), rejects="q"),
         sample((3, 5), (5,), (4, 6), rejects="k"),
         sample((3, 5), (4, 5), (4,), rejects="v"),

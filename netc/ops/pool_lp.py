@@ -58,13 +58,14 @@ class LpPooling(Pooling):
         return (spread * x ** (self.norm_type - 1),)
 
     def branch(self, x: Array) -> Array:
-        """The sign of a window's only element that is not 0: there, the norm is its magnitude."""
+        """The sign of a window's only element that is not 0: there, the norm is its magnitude. A norm of 0 has no slope."""
         window = self.window()
         padded = np.pad(x, ((0, 0), (0, 0), *zip(window.begin, window.end, strict=True)))
         positions = window.positions(x.shape[2:])
         signs = [np.sign(window.view(padded, offset, positions)) for offset in window.offsets()]
         alone = sum(np.abs(sign) for sign in signs) <= 1
-        return np.where(alone, sum(signs), 2).astype("int64")
+        pieces = np.where(alone, sum(signs), 2)
+        return np.where(self.forward(x) == 0, 3, pieces).astype("int64")
 
     def flops(self, y: Shape, x: Shape) -> Any:
         return 2 * prod(y) * self.elements
