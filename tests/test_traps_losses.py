@@ -463,3 +463,17 @@ def test_focal_has_slopes_where_logits_are_sure(gamma: float, tmp_path: Path) ->
     narrow = torch.from_numpy(CONFIDENT).requires_grad_()
     loaded(net_with(statement, given), {})(narrow, torch.from_numpy(RIGHT_OR_WRONG)).backward()
     np.testing.assert_allclose(narrow.grad.numpy(), wide.grad.numpy(), 1e-5, 1e-30)
+
+
+def test_maps_of_other_shapes_come_reshaped(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    x = rng.random((2, 3, 2, 4, 5)).astype("float32")
+    t = (rng.random((2, 3, 2, 4, 5)) < 0.4).astype("float32")
+    volumes = "y = Dice(reshape(x, 2, 3, 8, 5), reshape(t, 2, 3, 8, 5))"
+    axes = (2, 3, 4)
+    shares = 1 - (2 * (x * t).sum(axes) + 1) / ((x**2).sum(axes) + (t**2).sum(axes) + 1)
+    agree(list(values(volumes, tmp_path / "a.onnx", x=x, t=t).values()), shares.mean())
+    flat = "y = Focal(flatten(x), flatten(t))"
+    right = np.where(t == 1, x, -x).astype("float64")
+    each = np.where(t == 1, 0.25, 0.75) / (1 + np.exp(right)) ** 2 * np.log1p(np.exp(-right))
+    agree(list(values(flat, tmp_path / "b.onnx", x=x, t=t).values()), each.mean())
