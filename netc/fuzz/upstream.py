@@ -121,8 +121,10 @@ def _padding_rows(case: Case) -> bool:
 
 
 def _small_exponentials(case: Case) -> bool:
-    """Whether all that an elu is given lies a little below 0, where exp(x) - 1 cancels."""
-    given = [x for _, (x, *_) in called_with(case, "F.elu(")] if chained(case, "Elu") else []
+    """Whether all that an elu or selu is given lies a little below 0, where exp(x) - 1 cancels."""
+    kinds = {"Elu": "F.elu(", "Selu": "F.selu("}
+    calls = [call for kind, call in kinds.items() if chained(case, kind)]
+    given = [x for call in calls for _, (x, *_) in called_with(case, call)]
     return any(bool((x <= 0).all() and (x > -SMALL).all()) for x in given)
 
 
@@ -212,7 +214,7 @@ net Fuzz {
 """,
     ),
     Known(
-        "elu of onnxruntime near 0",
+        "elu and selu of onnxruntime near 0",
         "it computes exp(x) - 1, not expm1(x): below 0 and near it few digits are left",
         "onnxruntime 1.31",
         ("onnx", "plain onnx"),
@@ -223,7 +225,8 @@ net Fuzz {
     \"\"\"Draws: x0 in -0.0009..-0.0001.\"\"\"
     input x0: float32[N, 40]
     v1 = elu(x0)
-    output v1
+    v2 = selu(x0)
+    output v1, v2
 }
 """,
     ),
