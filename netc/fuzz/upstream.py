@@ -121,11 +121,11 @@ def _padding_rows(case: Case) -> bool:
 
 
 def _small_exponentials(case: Case) -> bool:
-    """Whether all that an elu or selu is given lies a little below 0, where exp(x) - 1 cancels."""
+    """Whether all that an elu or selu is given lies near 0: below it, exp(x) - 1 cancels."""
     kinds = {"Elu": "F.elu(", "Selu": "F.selu("}
     calls = [call for kind, call in kinds.items() if chained(case, kind)]
     given = [x for call in calls for _, (x, *_) in called_with(case, call)]
-    return any(bool((x <= 0).all() and (x > -SMALL).all()) for x in given)
+    return any(bool((np.abs(x) < SMALL).all() and (x < 0).any()) for x in given)
 
 
 def _sure_shares(case: Case) -> bool:
