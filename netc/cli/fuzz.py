@@ -58,7 +58,7 @@ def command(
         sys.exit(_examined(files))
     from netc.fuzz.campaign import campaign, missing, possible, started, sweep
 
-    start, progress = time.monotonic(), _Progress(programs)
+    start, progress = time.monotonic(), _Progress(programs, out)
     with started(jobs) as pool:
         tally = campaign(pool, programs, seed, time_limit, progress)
         seconds, made = time.monotonic() - start, tally.programs
@@ -75,12 +75,17 @@ def command(
 
 
 class _Progress:
-    """Tells how far it is on standard error, now and then."""
+    """Tells how far it is on standard error, now and then; what fails is written at once, to be made small later."""
 
-    def __init__(self, programs: int) -> None:
+    def __init__(self, programs: int, out: Path) -> None:
         self.programs, self.start, self.last = programs, time.monotonic(), time.monotonic()
+        self.out, self.known = out, set[int]()
 
     def __call__(self, tally: Tally) -> None:
+        for failure in tally.failures:
+            if failure.index not in self.known:
+                self.known.add(failure.index)
+                _written(self.out, failure, failure.text)
         now = time.monotonic()
         if now - self.last < HOURLY:
             return
