@@ -22,6 +22,9 @@ from netc.ops.contract import Operand
 
 Array: TypeAlias = npt.NDArray[Any]
 SMALL = 0.05  # of which exp(x) - 1 has lost four bits
+BELOW = -3.0  # where 1 + tanh has lost four bits
+CLOSED = 0.05  # what a gate lets through that is next to nothing
+LEVEL = 1e-5  # of their size: values that differ less are told apart by few digits of float32
 FLAT = 100.0  # how many times the variance the square of a mean may be
 
 
@@ -121,8 +124,8 @@ def _padding_rows(case: Case) -> bool:
 
 
 def _small_exponentials(case: Case) -> bool:
-    """Whether all that an elu or selu is given lies near 0: below it, exp(x) - 1 cancels."""
-    kinds = {"Elu": "F.elu(", "Selu": "F.selu("}
+    """Whether all that an elu, selu or celu is given lies near 0: below it, exp(x) - 1 cancels."""
+    kinds = {"Elu": "F.elu(", "Selu": "F.selu(", "Celu": "F.celu("}
     calls = [call for kind, call in kinds.items() if chained(case, kind)]
     given = [x for call in calls for _, (x, *_) in called_with(case, call)]
     return any(bool((np.abs(x) < SMALL).all() and (x < 0).any()) for x in given)
@@ -138,6 +141,44 @@ def _maps_of_classes(case: Case) -> bool:
     return any(x.ndim > 2 for _, (x, *_) in called_with(case, "F.nll_loss("))
 
 
+def _permuted_instances(case: Case) -> bool:
+    """Whether several maps of one channel each are normalised, and what comes back may be laid out otherwise."""
+    maps = (x for _, (x, *_) in called_with(case, "F.instance_norm("))
+    return any(x.ndim > 3 and x.shape[0] > 1 and x.shape[1] == 1 for x in maps)
+
+
+def _far_below(case: Case) -> bool:
+    """Whether a gelu by tanh is taken far below 0, where 1 + tanh cancels."""
+    return any(bool((x < BELOW).any()) for _, (x, *_) in called_with(case, "F.gelu(a0, approximate="))
+
+
+def _closed_gates(case: Case) -> bool:
+    """Whether a recurrent layer lets next to nothing through: its gates are sigmoids far below 0."""
+    kinds = ("nn.LSTM", "nn.GRU")
+    return any(chained(case, kind.removeprefix("nn.")) for kind in kinds) and any(
+        bool(np.abs(y).max(initial=0) < CLOSED)
+        for truth in case.truths
+        for y in truth.values
+        if y.dtype.kind == "f"
+    )
+
+
+def _equal_values(case: Case) -> bool:
+    """Whether values that only rounding tells apart are normalised: what comes out is rounding times 1 / sqrt(eps)."""
+    for node, (x, *_) in called_with(case, "F.layer_norm("):
+        if _level(x, tuple(range(x.ndim - getattr(node.op, "axes", 1), x.ndim))):
+            return True
+    for node, (x, *_) in called_with(case, "F.group_norm("):
+        groups = x.reshape(x.shape[0], getattr(node.op, "num_groups", 1), -1)
+        if _level(groups, (2,)):
+            return True
+    return any(_level(x, tuple(range(2, x.ndim))) for _, (x, *_) in called_with(case, "F.instance_norm("))
+
+
+def _level(x: Array, axes: tuple[int, ...]) -> bool:
+    return bool((x.std(axes) < LEVEL * np.abs(x).max(axes)).any())
+
+
 def _flat_groups(case: Case) -> bool:
     """Whether a group that is normalised hardly differs from its mean."""
     if not chained(case, "GroupNormalization"):
@@ -150,6 +191,74 @@ def _flat_groups(case: Case) -> bool:
 
 
 KNOWN: tuple[Known, ...] = (
+    Known(
+        "instance_norm of several maps of one channel, permuted",
+        "the gradient of its weight is wrong where what comes back has the samples last",
+        "torch 2.13 (torch.autograd against the formula, in float64)",
+        ("gradient",),
+        _permuted_instances,
+        """netc 1
+
+net Fuzz {
+    input x0: float32[N, 1, 3, 2]
+    v1 = InstanceNorm2d(x0, eps=0.5, affine=true)
+    v2 = permute(v1, 1, 2, 3, 0)
+    output v2
+}
+""",
+    ),
+    Known(
+        "gelu by tanh far below 0",
+        "it is computed as 0.5 x (1 + tanh u): where tanh is nearly -1, few digits of the sum are left",
+        "torch 2.13",
+        ("torch", "torch64"),
+        _far_below,
+        """netc 1
+
+net Fuzz {
+    \"\"\"Draws: x0 in -5.6..-5.1.\"\"\"
+    input x0: float32[N, 2]
+    v1 = gelu(x0, approximate="tanh")
+    output v1
+}
+""",
+    ),
+    Known(
+        "normalisation of equal values",
+        "the variance is that of rounding: what is left of float32 is divided by the square root of eps",
+        "torch 2.13: as any that computes in float32",
+        ("torch",),
+        _equal_values,
+        """netc 1
+
+net Fuzz {
+    \"\"\"Draws: x0 in -0.9..-0.1, x1 whole.\"\"\"
+    input x0: float32[1, 4, 1, 2]
+    input x1: float32[2, 1, 1, 2]
+    v1 = minimum(x1, x0)
+    for i in range(3) {
+        v1 = v1 -> abs -> LayerNorm(affine=false)
+    }
+    output v1
+}
+""",
+    ),
+    Known(
+        "closed gates of recurrent layers",
+        "onnxruntime's sigmoid is off by 1e-8 and more whatever its value, which is all there is far below 0",
+        "onnxruntime 1.31",
+        ("onnx", "plain onnx"),
+        _closed_gates,
+        """netc 1
+
+net Fuzz {
+    input x0: float32[2, 4, 9]
+    v1 = x0 * 3.0 -> norm(keepdims=true)
+    y, h, c = LSTM(v1, hidden_size=3)
+    output y
+}
+""",
+    ),
     Known(
         "slope of the cosine of short vectors",
         "where a vector is shorter than eps, PyTorch divides by eps and yet differentiates the length",
@@ -214,7 +323,7 @@ net Fuzz {
 """,
     ),
     Known(
-        "elu and selu of onnxruntime near 0",
+        "elu, selu and celu of onnxruntime near 0",
         "it computes exp(x) - 1, not expm1(x): below 0 and near it few digits are left",
         "onnxruntime 1.31",
         ("onnx", "plain onnx"),
@@ -226,7 +335,8 @@ net Fuzz {
     input x0: float32[N, 40]
     v1 = elu(x0)
     v2 = selu(x0)
-    output v1, v2
+    v3 = celu(x0)
+    output v1, v2, v3
 }
 """,
     ),

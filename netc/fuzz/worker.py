@@ -55,8 +55,9 @@ def given(job: Any, trial: Any, wide: bool) -> list[Any]:
     return [t.double() if wide and t.is_floating_point() else t for t in found]
 
 
-def run(model: Any, job: Any, inputs: list[Any]) -> dict[str, Any]:
-    """The outputs by number, the loss and the metrics by name."""
+def run(model: Any, job: Any, inputs: list[Any], wide: bool) -> dict[str, Any]:
+    """The outputs by number, the loss and the metrics by name. wide: numbers become float64, too."""
+    torch.set_default_dtype(torch.float64 if wide else torch.float32)
     outputs = tensors(model(*inputs[: len(job["names"])]))
     found = {f"output/{i}": t for i, t in enumerate(outputs)}
     if job["loss"]:
@@ -68,7 +69,7 @@ def run(model: Any, job: Any, inputs: list[Any]) -> dict[str, Any]:
 
 def values(model: Any, job: Any, wide: bool) -> list[dict[str, Any]]:
     with torch.no_grad():
-        runs = [run(model, job, given(job, trial, wide)) for trial in job["inputs"]]
+        runs = [run(model, job, given(job, trial, wide), wide) for trial in job["inputs"]]
     return [{name: t.numpy() for name, t in found.items()} for found in runs]
 
 
@@ -78,7 +79,7 @@ def gradients(model: Any, job: Any) -> dict[str, Any]:
     names = [*job["names"], *job["targets"]]
     leaves = {n: t.requires_grad_() for n, t in zip(names, inputs, strict=True) if t.is_floating_point()}
     leaves |= dict(model.named_parameters())
-    found = run(model, job, inputs)
+    found = run(model, job, inputs, True)
     kept = [t for n, t in found.items() if n.startswith("output/") and t.is_floating_point()]
     kept += [found["loss"]] if job["loss"] else []
     total = sum((y * torch.from_numpy(w)).sum() for y, w in zip(kept, job["weigh"], strict=True))
@@ -107,6 +108,7 @@ def graph(job: Any, optimised: bool) -> list[list[Any]]:
 
 
 def answer(job: Any) -> dict[str, Any]:
+    torch.set_default_dtype(torch.float32)  # in which a module is made
     found: dict[str, Any] = {}
     model = attempt(made, job["source"], job["class"], job["weights"])
     found["torch"] = model if isinstance(model, str) else attempt(values, model, job, False)

@@ -21,7 +21,7 @@ from netc.ops.contract import (
     require,
     sample,
 )
-from netc.ops.elementwise import ANYWHERE, WHOLE, Elementwise
+from netc.ops.elementwise import ANYWHERE, WHOLE, Elementwise, clip_node
 from netc.ops.notation import unbroadcast, where
 
 
@@ -135,7 +135,7 @@ class Relu6(Elementwise):
         return call("nn.ReLU6")
 
     def onnx(self, graph: Graph, x: Operand) -> Any:
-        return graph.node("Clip", x, graph.constant(0.0, x.dtype), graph.constant(6.0, x.dtype))
+        return clip_node(graph, x, 0.0, 6.0)
 
     samples = (
         *ANYWHERE,

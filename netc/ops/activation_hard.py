@@ -9,7 +9,7 @@ from netc.dims import Shape
 from netc.ops.arrays import np
 from netc.ops.code import Code, Keyword, call, method
 from netc.ops.contract import Array, Graph, Operand, given, register, require, sample
-from netc.ops.elementwise import ANYWHERE, WHOLE, Elementwise
+from netc.ops.elementwise import ANYWHERE, WHOLE, Elementwise, clip_node
 from netc.ops.notation import where
 
 
@@ -19,8 +19,8 @@ def _gate(graph: Graph, x: Operand) -> Any:
     def number(value: float) -> str:
         return graph.constant(value, x.dtype)
 
-    raised = graph.node("Add", x, number(3.0))
-    return graph.node("Div", graph.node("Clip", raised, number(0.0), number(6.0)), number(6.0))
+    raised = Operand.of(graph.node("Add", x, number(3.0)), x.shape, x.dtype)
+    return graph.node("Div", clip_node(graph, raised, 0.0, 6.0), number(6.0))
 
 
 @register("hard_sigmoid")
@@ -149,8 +149,7 @@ class HardTanh(Elementwise):
         return Keyword("min_val", self.min_val, -1.0), Keyword("max_val", self.max_val, 1.0)
 
     def onnx(self, graph: Graph, x: Operand) -> Any:
-        low, high = graph.constant(self.min_val, x.dtype), graph.constant(self.max_val, x.dtype)
-        return graph.node("Clip", x, low, high)
+        return clip_node(graph, x, self.min_val, self.max_val)
 
     samples = (
         *ANYWHERE,
@@ -204,8 +203,7 @@ class Clamp(Elementwise):
         return method(x, "clamp", Keyword("min", self.min, None), Keyword("max", self.max, None))
 
     def onnx(self, graph: Graph, x: Operand) -> Any:
-        low, high = (None if b is None else graph.constant(b, x.dtype) for b in (self.min, self.max))
-        return graph.node("Clip", x, low or "", *((high,) if high else ()))
+        return clip_node(graph, x, self.min, self.max)
 
     samples = (
         sample((3, 5), min=-0.5, max=0.5, flops=30),

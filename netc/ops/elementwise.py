@@ -6,7 +6,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from netc.dims import Shape
-from netc.ops.contract import Op, integers, sample, uniform
+from netc.ops.contract import Graph, Op, Operand, integers, sample, uniform
 
 
 class Elementwise(Op):
@@ -19,6 +19,18 @@ class Elementwise(Op):
 
     def flops(self, y: Shape, x: Shape) -> Any:
         return self.cost * prod(x)
+
+
+def clip_node(graph: Graph, x: Operand, low: float | None, high: float | None) -> Any:
+    """min(max(x, low), high). In float64 as two nodes: onnxruntime 1.31 fuses Relu and Clip in float32 only, and
+    does not load the graph else."""
+    bounds = [None if b is None else graph.constant(b, x.dtype) for b in (low, high)]
+    if x.dtype != "float64":
+        return graph.node("Clip", x, bounds[0] or "", *bounds[1:] if bounds[1] else ())
+    made: Any = x
+    for kind, bound in zip(("Max", "Min"), bounds, strict=True):
+        made = graph.node(kind, made, bound) if bound else made
+    return made
 
 
 ANYWHERE = (
