@@ -73,7 +73,8 @@ def widen(values: Array) -> Array:
 def computed(node: Node, operands: Sequence[Array]) -> Arrays:
     """What `node` makes of numbers; Refused where one of them points to what is not there."""
     try:
-        made = node.op.forward(*operands)
+        with np.errstate(all="ignore"):  # what is not finite is told by the values
+            made = node.op.forward(*operands)
     except IndexError as error:
         raise Refused(no_such_position(node.span, node.op.name, str(error))) from None
     return tuple(map(widen, made if isinstance(made, tuple | list) else (made,)))

@@ -106,10 +106,11 @@ class Description:
 
     @property
     def dtype_lines(self) -> tuple[str, ...]:
-        """The dtypes in words: those that the outputs keep in one line, others in one each."""
-        kept = list(dict.fromkeys(t.operands[0] for t in self.dtypes if t.kept))
-        kept_line = [f"{' or '.join(kept)}, which the result keeps"] if kept else []
-        return (*kept_line, *dict.fromkeys(str(t) for t in self.dtypes if not t.kept))
+        """The dtypes in words: in one line where the outputs keep all of them, else one line each."""
+        if all(t.kept for t in self.dtypes):
+            kept = dict.fromkeys(t.operands[0] for t in self.dtypes)
+            return (f"{' or '.join(kept)}, which the result keeps",)
+        return tuple(dict.fromkeys(map(str, self.dtypes)))
 
 
 def describe(op: type[Op]) -> Description:
