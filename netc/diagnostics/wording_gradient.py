@@ -54,7 +54,7 @@ def bad_value(text: str, why: str = "") -> Diagnostic:
     return Diagnostic(
         "E1005",
         f"--at {text}: {why or 'this is not a name, = and a number or a list of numbers'}",
-        help="such as --at 'x=-2,y=[1, 2]'",
+        help="such as --at 'x=-2,y=[[1, 2]],keep=[true, false]'",
     )
 
 

@@ -82,7 +82,7 @@ class Recurrent(Op):
         require(at_least(size, 1), "hidden_size", f"hidden_size must be at least 1, not {size}")
         require(layers >= 1, "num_layers", f"num_layers must be at least 1, not {layers}")
         between = f"put dropout between {self.name}s of one layer each"
-        require(self.dropout == 0, "dropout", f"dropout between layers is not drawn within one op: {between}")
+        require(self.dropout == 0, "dropout", f"only 0 is taken here; for dropout between layers, {between}")
 
     @property
     def directions(self) -> int:
