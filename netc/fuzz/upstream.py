@@ -6,26 +6,17 @@ that shows it; a test runs it, and fails where the difference is gone, so that t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
-from netc.autodiff.interpret import interpret
+from netc.fuzz import patterns
 from netc.fuzz.case import Case
 from netc.fuzz.judge import Finding
-from netc.ir.module import Node
-from netc.ops.code import Keyword, Piece
-from netc.ops.contract import Operand
 
 Array: TypeAlias = npt.NDArray[Any]
-SMALL = 0.05  # of which exp(x) - 1 has lost four bits
-BELOW = -3.0  # where 1 + tanh has lost four bits
-CLOSED = 0.05  # what a gate lets through that is next to nothing
-LEVEL = 1e-5  # of their size: values that differ less are told apart by few digits of float32
-FLAT = 100.0  # how many times the variance the square of a mean may be
 
 
 @dataclass(frozen=True)
@@ -47,156 +38,13 @@ def known_of(finding: Finding, case: Case) -> Known | None:
     return next((k for k in told if k.pattern(case)), None)
 
 
-def chained(case: Case, *kinds: str) -> bool:
-    """Whether nodes of these types follow each other in the ONNX graph, each reading what the one before makes."""
-    return any(
-        _follow(case, name, kinds[1:])
-        for node in _nodes(case)
-        if node.op_type == kinds[0]
-        for name in node.output
-    )
-
-
-def _follow(case: Case, name: str, kinds: Sequence[str]) -> bool:
-    if not kinds:
-        return True
-    readers = [node for node in _nodes(case) if node.op_type == kinds[0] and name in node.input]
-    return any(_follow(case, out, kinds[1:]) for node in readers for out in node.output)
-
-
-def _nodes(case: Case) -> Sequence[Any]:
-    return () if case.model is None else case.model.proto.graph.node
-
-
-def called_with(case: Case, text: str) -> Iterator[tuple[Node, Sequence[Array]]]:
-    """The nodes whose PyTorch expression holds `text`, each with its operands in every set of inputs."""
-    flat = case.located.flat
-    chosen = {i: node for i, node in enumerate(flat.nodes) if text in _expression(node)}
-    found: list[tuple[Node, Sequence[Array]]] = []
-
-    def watch(index: int, operands: Sequence[Array], outputs: Sequence[Array]) -> None:
-        if index in chosen:
-            found.append((chosen[index], operands))
-
-    for drawn in case.drawn if chosen else ():
-        interpret(flat, drawn.arrays, case.weights, watch)
-    yield from found
-
-
-def _expression(node: Node) -> str:
-    """The PyTorch expression of a node, on operands called a0, a1, ..."""
-    given = [Operand.of(f"a{i}", v.type.shape, v.type.dtype) for i, v in enumerate(node.operands)]
-    return "".join(_piece(piece) for piece in node.op.torch(*given).pieces)
-
-
-def _piece(piece: Piece) -> str:
-    """Text as it is, a keyword where it is not left out, a literal by nothing."""
-    if isinstance(piece, Keyword):
-        return "" if piece.value == piece.default else f", {piece.name}="
-    return piece if isinstance(piece, str) else ""
-
-
-def _topk_ties(case: Case) -> bool:
-    """Whether some elements are equal where the largest are taken."""
-    return any(_tied(x) for node, operands in called_with(case, ".topk(") for x in operands[:1])
-
-
-def _tied(x: Array) -> bool:
-    """Whether an element stands twice along some axis."""
-    return any(bool((np.diff(np.sort(x, axis), axis=axis) == 0).any()) for axis in range(x.ndim))
-
-
-def _short_vectors(case: Case) -> bool:
-    """Whether a vector is shorter than the least length that its cosine is divided by."""
-    return any(
-        bool((np.sqrt((x * x).sum(getattr(node.op, "axis", -1))) < getattr(node.op, "eps", 0.0)).any())
-        for node, operands in called_with(case, "F.cosine_similarity(")
-        for x in operands
-    )
-
-
-def _padding_rows(case: Case) -> bool:
-    """Whether a table is read at the row that takes no gradient."""
-    return any(
-        getattr(node.op, "padding_idx", None) is not None
-        for node, operands in called_with(case, "padding_idx=")
-    )
-
-
-def _small_exponentials(case: Case) -> bool:
-    """Whether all that an elu, selu or celu is given lies near 0: below it, exp(x) - 1 cancels."""
-    kinds = {"Elu": "F.elu(", "Selu": "F.selu(", "Celu": "F.celu("}
-    calls = [call for kind, call in kinds.items() if chained(case, kind)]
-    given = [x for call in calls for _, (x, *_) in called_with(case, call)]
-    return any(bool((np.abs(x) < SMALL).all() and (x < 0).any()) for x in given)
-
-
-def _sure_shares(case: Case) -> bool:
-    """Whether what is said to be likely is sure: the logarithm of 0 stands before its target."""
-    given = called_with(case, "F.binary_cross_entropy(")
-    return any(bool(((x == 0) | (x == 1)).any()) for _, (x, *_) in given)
-
-
-def _maps_of_classes(case: Case) -> bool:
-    return any(x.ndim > 2 for _, (x, *_) in called_with(case, "F.nll_loss("))
-
-
-def _permuted_instances(case: Case) -> bool:
-    """Whether several maps of one channel each are normalised, and what comes back may be laid out otherwise."""
-    maps = (x for _, (x, *_) in called_with(case, "F.instance_norm("))
-    return any(x.ndim > 3 and x.shape[0] > 1 and x.shape[1] == 1 for x in maps)
-
-
-def _far_below(case: Case) -> bool:
-    """Whether a gelu by tanh is taken far below 0, where 1 + tanh cancels."""
-    return any(bool((x < BELOW).any()) for _, (x, *_) in called_with(case, "F.gelu(a0, approximate="))
-
-
-def _closed_gates(case: Case) -> bool:
-    """Whether a recurrent layer lets next to nothing through: its gates are sigmoids far below 0."""
-    kinds = ("nn.LSTM", "nn.GRU")
-    return any(chained(case, kind.removeprefix("nn.")) for kind in kinds) and any(
-        bool(np.abs(y).max(initial=0) < CLOSED)
-        for truth in case.truths
-        for y in truth.values
-        if y.dtype.kind == "f"
-    )
-
-
-def _equal_values(case: Case) -> bool:
-    """Whether values that only rounding tells apart are normalised: what comes out is rounding times 1 / sqrt(eps)."""
-    for node, (x, *_) in called_with(case, "F.layer_norm("):
-        if _level(x, tuple(range(x.ndim - getattr(node.op, "axes", 1), x.ndim))):
-            return True
-    for node, (x, *_) in called_with(case, "F.group_norm("):
-        groups = x.reshape(x.shape[0], getattr(node.op, "num_groups", 1), -1)
-        if _level(groups, (2,)):
-            return True
-    return any(_level(x, tuple(range(2, x.ndim))) for _, (x, *_) in called_with(case, "F.instance_norm("))
-
-
-def _level(x: Array, axes: tuple[int, ...]) -> bool:
-    return bool((x.std(axes) < LEVEL * np.abs(x).max(axes)).any())
-
-
-def _flat_groups(case: Case) -> bool:
-    """Whether a group that is normalised hardly differs from its mean."""
-    if not chained(case, "GroupNormalization"):
-        return False
-    for node, (x, *_) in called_with(case, "F.group_norm("):
-        groups = x.reshape(x.shape[0], getattr(node.op, "num_groups", 1), -1)
-        if bool((groups.mean(-1) ** 2 > FLAT * groups.var(-1)).any()):
-            return True
-    return False
-
-
 KNOWN: tuple[Known, ...] = (
     Known(
-        "instance_norm of several maps of one channel, permuted",
-        "the gradient of its weight is wrong where what comes back has the samples last",
+        "batch_norm and instance_norm of maps with an axis of one",
+        "their gradients are wrong where what comes back is laid out otherwise, as by permute or a product",
         "torch 2.13 (torch.autograd against the formula, in float64)",
         ("gradient",),
-        _permuted_instances,
+        patterns.narrow_maps,
         """netc 1
 
 net Fuzz {
@@ -208,11 +56,11 @@ net Fuzz {
 """,
     ),
     Known(
-        "gelu by tanh far below 0",
-        "it is computed as 0.5 x (1 + tanh u): where tanh is nearly -1, few digits of the sum are left",
+        "gelu far below 0",
+        "it is computed as 0.5 x (1 + erf u), or tanh: where that is nearly -1, few digits of the sum are left",
         "torch 2.13",
         ("torch", "torch64"),
-        _far_below,
+        patterns.far_below,
         """netc 1
 
 net Fuzz {
@@ -224,11 +72,78 @@ net Fuzz {
 """,
     ),
     Known(
+        "gelu of onnxruntime far below 0",
+        "it, too, adds 1 to what is nearly -1",
+        "onnxruntime 1.31",
+        ("onnx", "plain onnx"),
+        patterns.far_below,
+        """netc 1
+
+net Fuzz {
+    \"\"\"Draws: x5 in 0.1..0.9.\"\"\"
+    input x4: float32[N, 3, 4]
+    input x5: float32[N, 3, 4]
+    v6 = kl_div(x4, x5)
+    v8 = gelu(v6, "tanh")
+    output v8
+}
+""",
+    ),
+    Known(
+        "order of what only rounding tells apart",
+        "the values that are put in order are equal but for the rounding of float32",
+        "torch 2.13, onnxruntime 1.31: as any that compute in float32",
+        ("torch", "onnx", "plain onnx"),
+        patterns.near_ties,
+        """netc 1
+
+net Fuzz {
+    input x5: float32[N, 2]
+    v6 = cosine_similarity(x5, x5)
+    v20 = v6 -> argsort(descending=true)
+    output v20
+}
+""",
+    ),
+    Known(
+        "shares that rounding takes past 1",
+        "what is 1 in float64 is more in float32, and bce takes numbers from 0 to 1",
+        "torch 2.13: as any that computes in float32",
+        ("torch",),
+        patterns.whole_shares,
+        """netc 1
+
+net Fuzz {
+    input x6: float32[N]
+    v7 = (x6, x6) -> cosine_similarity(axis=0)
+    output v7
+    loss bce(v7, v7)
+}
+""",
+        "between 0 and 1",
+    ),
+    Known(
+        "remainders by what vanishes in float32",
+        "the divisor is a number in float64 and 0 in float32",
+        "torch 2.13, onnxruntime 1.31: as any that compute in float32",
+        ("torch", "onnx", "plain onnx"),
+        patterns.vanishing_divisors,
+        """netc 1
+
+net Fuzz {
+    input x0: float32[1]
+    input x1: float32[N, 3]
+    v1 = x0 % softmax(x1, temperature=0.001)
+    output v1
+}
+""",
+    ),
+    Known(
         "normalisation of equal values",
         "the variance is that of rounding: what is left of float32 is divided by the square root of eps",
         "torch 2.13: as any that computes in float32",
         ("torch",),
-        _equal_values,
+        patterns.equal_values,
         """netc 1
 
 net Fuzz {
@@ -248,7 +163,7 @@ net Fuzz {
         "onnxruntime's sigmoid is off by 1e-8 and more whatever its value, which is all there is far below 0",
         "onnxruntime 1.31",
         ("onnx", "plain onnx"),
-        _closed_gates,
+        patterns.closed_gates,
         """netc 1
 
 net Fuzz {
@@ -264,7 +179,7 @@ net Fuzz {
         "where a vector is shorter than eps, PyTorch divides by eps and yet differentiates the length",
         "torch 2.13 (the gradient of F.cosine_similarity against differences of itself)",
         ("gradient",),
-        _short_vectors,
+        patterns.short_vectors,
         """netc 1
 
 net Fuzz {
@@ -278,8 +193,8 @@ net Fuzz {
         "ties of torch.topk",
         "PyTorch does not say which of several equal elements it takes; numpy and onnxruntime take the first",
         "torch 2.13; onnxruntime 1.31 (torch: topk is not stable, see its documentation)",
-        ("torch", "torch64", "gradient"),
-        _topk_ties,
+        ("torch", "torch64"),
+        patterns.topk_ties,
         """netc 1
 
 net Fuzz {
@@ -297,7 +212,7 @@ net Fuzz {
         "the row padding_idx of a table is meant to stay: PyTorch, and netc with it, gives it no gradient",
         "torch 2.13 (see F.embedding)",
         ("slope",),
-        _padding_rows,
+        patterns.padding_rows,
         """netc 1
 
 net Fuzz {
@@ -312,7 +227,7 @@ net Fuzz {
         "it takes the mean of squares less the square of the mean, which cancel where the mean is large",
         "onnxruntime 1.31, from opset 21",
         ("onnx", "plain onnx"),
-        _flat_groups,
+        patterns.flat_groups,
         """netc 1
 
 net Fuzz {
@@ -327,7 +242,7 @@ net Fuzz {
         "it computes exp(x) - 1, not expm1(x): below 0 and near it few digits are left",
         "onnxruntime 1.31",
         ("onnx", "plain onnx"),
-        _small_exponentials,
+        patterns.small_exponentials,
         """netc 1
 
 net Fuzz {
@@ -345,7 +260,7 @@ net Fuzz {
         "PyTorch holds the logarithm at -100 and differentiates by the target as if it were not held",
         "torch 2.13",
         ("gradient",),
-        _sure_shares,
+        patterns.sure_shares,
         """netc 1
 
 net Fuzz {
@@ -361,7 +276,7 @@ net Fuzz {
         "its backward pass asks for a gradient that is contiguous, and makes it like its operand, which is not",
         "torch 2.13",
         ("gradient",),
-        _maps_of_classes,
+        patterns.maps_of_classes,
         """netc 1
 
 net Fuzz {

@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from netc.dims import Shape
-from netc.ops.code import Code, Hole, Keyword, call
+from netc.ops.code import Code, Hole, Keyword, call, method
 from netc.ops.contract import Array, Graph, Op, Operand, integers, register, require, sample
 from netc.ops.notation import pad
 from netc.ops.window import require_least
@@ -66,9 +66,13 @@ class LocalResponseNorm(Op):
         return prod(x) * (self.size + 4)
 
     def torch(self, x: Operand) -> Code:
-        return call("F.local_response_norm", x, Hole(self.size, "size"), *self._rates())
+        # of more than four axes, torch takes only a view, which what is permuted has none of
+        given = x if len(x.shape) <= 4 else method(x, "contiguous")
+        return call("F.local_response_norm", given, Hole(self.size, "size"), *self._rates())
 
-    def module(self, x: Shape) -> Code:
+    def module(self, x: Shape) -> Code | None:
+        if len(x) > 4:
+            return None
         return call("nn.LocalResponseNorm", Hole(self.size, "size"), *self._rates())
 
     def _rates(self) -> tuple[Keyword, ...]:
@@ -77,7 +81,7 @@ class LocalResponseNorm(Op):
 
     def onnx(self, graph: Graph, x: Operand) -> Any:
         """LRN where it means the same (its window lies otherwise for an even size) and onnxruntime takes it."""
-        plain = self.size % 2 == 1 and self.alpha > 0 and self.beta > 0
+        plain = self.size % 2 == 1 and self.alpha > 0 and self.beta > 0 and self.k >= 1  # small k: few digits
         if plain and len(x.shape) == 4 and x.dtype == "float32":
             return graph.node("LRN", x, alpha=self.alpha, beta=self.beta, bias=self.k, size=self.size)
         scaled = graph.node("Mul", self._onnx_sum(graph, x), graph.constant(self.alpha / self.size, x.dtype))

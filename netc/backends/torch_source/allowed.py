@@ -27,7 +27,7 @@ TORCH = frozenset(
 )
 METHODS = frozenset(
     "abs all amax amin any argmax argmin argsort bool chunk clamp clone cos cumsum detach device diagonal erf "
-    "exp expand flatten flip float gather log logsumexp matmul mean nanmean new_ones new_tensor new_zeros "
+    "exp expand flatten flip float gather log logsumexp matmul mean nanmean contiguous new_ones new_tensor new_zeros "
     "permute pow prod repeat_interleave reshape roll scatter_add shape sigmoid sin sort split sqrt square "
     "squeeze std sum tanh tile to topk transpose tril triu type_as unsqueeze var".split()
 )
