@@ -19,6 +19,7 @@ SMALL = 0.05  # of which exp(x) - 1 has lost four bits
 BELOW = -3.0  # where 1 + tanh has lost four bits
 CLOSED = 0.05  # what a gate lets through that is next to nothing
 NEARLY = 1e-6  # of the greatest: what differs less may be equal in float32
+VANISHED = -17.0  # from where on onnxruntime's sigmoid is 0, about
 VANISHING = 1.2e-38  # the least normal number of float32
 LEVEL = 1e-5  # of their size: values that differ less are told apart by few digits of float32
 FLAT = 100.0  # how many times the variance the square of a mean may be
@@ -135,6 +136,13 @@ def whole_shares(case: Case) -> bool:
     """Whether a share is 0 or 1 but for rounding."""
     given = called_with(case, "F.binary_cross_entropy(")
     return any(bool((np.abs(x - np.round(x)) < NEARLY).any()) for _, (x, *_) in given)
+
+
+def far_sigmoids(case: Case) -> bool:
+    """Whether a sigmoid is taken where onnxruntime's is 0."""
+    calls = ("sigmoid(", "F.glu(", "F.silu(")
+    given = (x for call in calls for _, (x, *_) in called_with(case, call))
+    return chained(case, "Sigmoid") and any(bool((x < VANISHED).any()) for x in given)
 
 
 def near_ties(case: Case) -> bool:

@@ -106,6 +106,21 @@ net Fuzz {
 """,
     ),
     Known(
+        "sigmoid of onnxruntime far below 0",
+        "it is exactly 0 from -18 on, and such values are all there is",
+        "onnxruntime 1.31",
+        ("onnx", "plain onnx"),
+        patterns.far_sigmoids,
+        """netc 1
+
+net Fuzz {
+    input x0: float32[N, 3]
+    v1 = sigmoid(x0 - 25.0)
+    output v1
+}
+""",
+    ),
+    Known(
         "shares that rounding takes past 1",
         "what is 1 in float64 is more in float32, and bce takes numbers from 0 to 1",
         "torch 2.13: as any that computes in float32",

@@ -32,7 +32,10 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes at once")
     parser.add_argument("--trusting", action="store_true", help="take it that all passes without a mutant")
     chosen = parser.parse_args()
-    wanted = [m for m in MUTANTS if chosen.only.lower() in f"{m.what} {m.where}".lower()][:: chosen.every]
+    found = [m for m in MUTANTS if chosen.only.lower() in f"{m.what} {m.where}".lower()]
+    wanted = found
+    if chosen.every > 1:  # those that are none take the longest, as every oracle is asked
+        wanted = [m for m in found if not m.equivalent][:: chosen.every]
     if chosen.oracle:
         wanted = [replace(m, oracles=(chosen.oracle,), tests=()) for m in wanted if not m.equivalent]
     if chosen.trusting:

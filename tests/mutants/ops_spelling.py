@@ -39,7 +39,7 @@ MUTANTS = (
     _m("softplus: onnx forgets beta", "activation_exponential:Softplus.onnx", 'graph.node("Div", soft, beta)', "soft"),
     _m("softplus: torch forgets the threshold", "activation_exponential:Softplus._arguments", 'Keyword("threshold", self.threshold, 20.0)', 'Keyword("threshold", 20.0, 20.0)'),
     _m("hard_sigmoid: onnx's own slope, 0.2", "activation_hard:HardSigmoid.onnx", "alpha=1 / 6", "alpha=None"),
-    _m("clamp: onnx takes the least for the greatest", "activation_hard:Clamp.onnx", "(self.min, self.max)", "(self.max, self.min)"),
+    _m("clamp: onnx takes the least for the greatest", "activation_hard:Clamp.onnx", "self.min, self.max", "self.max, self.min"),
     _m("gelu: onnx is always exact", "activation_gate:Gelu.onnx", "approximate=self.approximate", "approximate=None"),
     _m("gelu: torch is always exact", "activation_gate:Gelu.torch", 'Keyword("approximate", self.approximate, "none")', 'Keyword("approximate", "none", "none")'),
     _m("glu: onnx exchanges the halves", "activation_gate:Glu.onnx", "a, b = graph", "b, a = graph"),
