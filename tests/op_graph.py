@@ -41,7 +41,10 @@ class Graph:
         name = f"constant{len(self.initializers)}"
         array = np.asarray(values)
         cast = array.astype(dtype)
-        assert array.dtype.kind == cast.dtype.kind or array.dtype.kind in "iu" or not array.size, (values, dtype)
+        assert array.dtype.kind == cast.dtype.kind or array.dtype.kind in "iu" or not array.size, (
+            values,
+            dtype,
+        )
         self.initializers.append(numpy_helper.from_array(cast, name))
         return name
 

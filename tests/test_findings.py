@@ -153,7 +153,11 @@ def test_a_slip_in_a_name_of_another_library(name: str, meant: str | None) -> No
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("cat", "Did you mean `concat`?"), ("Add", "Tensors are added with `+`."), ("qqq", "`netc ops` lists them.")],
+    [
+        ("cat", "Did you mean `concat`?"),
+        ("Add", "Tensors are added with `+`."),
+        ("qqq", "`netc ops` lists them."),
+    ],
 )
 def test_netc_ops_knows_the_names_of_other_libraries(name: str, said: str) -> None:
     result = CliRunner().invoke(command, [name])

@@ -9,13 +9,13 @@ from emitted import RIGHT, ROOT, WRONG, loaded, net_of, sizes_of
 
 import netc.autodiff.trial
 from netc.autodiff.interpret import interpret
+from netc.autodiff.trial import Trial, random_weights, trials
 from netc.backends.onnx_file import write_onnx
 from netc.backends.to_onnx import to_onnx
 from netc.backends.to_torch import to_torch
 from netc.backends.weights import Held
 from netc.deploy.deviation import relative_error
 from netc.deploy.runtime import outputs_of, start
-from netc.autodiff.trial import Trial, random_weights, trials
 from netc.deploy.verify import TOLERANCE, verify
 from netc.diagnostics import Diagnostic, Refused
 from netc.passes.elaborate import elaborate

@@ -9,10 +9,10 @@ import pytest
 from handmade import Hand
 
 import netc.ops  # noqa: F401  # enters the ops
+from netc.autodiff.trial import chosen_sizes, random_weights, trials
 from netc.backends.to_torch import to_torch
 from netc.deploy.deviation import relative_error
 from netc.deploy.runtime import start
-from netc.autodiff.trial import chosen_sizes, random_weights, trials
 from netc.deploy.verify import verify
 from netc.diagnostics import Refused
 from netc.dims import size
