@@ -343,7 +343,7 @@ def test_a_statement_may_meet_a_layer_that_says_itself_how_it_starts_or_is_in_so
 
 def test_prelu_takes_a_number_or_an_initialiser() -> None:
     table = state(written(net("y = x -> PReLU(init=0.1) -> PReLU(init=constant(0.3)) -> PReLU(init=ones)")))
-    assert [(p.init.kind, p.init.a) for p in table.values()][0] == ("constant", 0.1)
+    assert next((p.init.kind, p.init.a) for p in table.values()) == ("constant", 0.1)
     assert [p.init.by and p.init.by.name for p in table.values()] == [None, "constant", "ones"]
 
 
