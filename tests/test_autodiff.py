@@ -356,7 +356,7 @@ def test_a_check_that_has_nothing_to_check_says_so(tmp_path):
     spec = tmp_path / "whole.net"
     spec.write_text('net A {\n input x: int64[N]\n output cast(x, "float32")\n}')
     assert run("gradcheck", spec).splitlines() == [
-        "A in training, at N=2",
+        "A in training, on x [2]",
         "  nothing to check: it reads no parameter and no input of floats",
     ]
 

@@ -75,7 +75,12 @@ def samples_with_facet(op, facet):
     return [s for s in op.samples if not s.rejects and facet in facets(s)]
 
 
-ANALYTIC = [op for op in WITH_GRADIENT if op.analytic]
+ANALYTIC = [
+    op
+    for op in WITH_GRADIENT
+    if op.analytic
+    and any(differentiated(op, s) for s in samples_with_gradient(op) if "analytic" in facets(s))
+]
 OTHERS = [op for op in WITH_GRADIENT if not op.analytic]
 PIECEWISE = [op for op in ALL if op.branch is not Op.branch]
 
@@ -83,7 +88,7 @@ PIECEWISE = [op for op in ALL if op.branch is not Op.branch]
 @pytest.mark.parametrize("op", ANALYTIC, ids=lambda op: op.name)
 def test_a_doubled_gradient_is_told_by_a_complex_step(op):
     wrong = broken(op, vjp=doubled(op.vjp))
-    applications = [s for s in samples_with_gradient(op) if "analytic" in facets(s)]
+    applications = [s for s in samples_with_gradient(op) if "analytic" in facets(s) and differentiated(op, s)]
     with pytest.raises(AssertionError, match="a complex step gives"):
         check_analytic(wrong, applications[0])
     assert any(passes(op, s) for s in applications), "it would not be missed"
