@@ -145,6 +145,15 @@ def far_sigmoids(case: Case) -> bool:
     return chained(case, "Sigmoid") and any(bool((x < VANISHED).any()) for x in given)
 
 
+def near_steps(case: Case) -> bool:
+    """Whether what is rounded down, up or to the nearest lies at a step but for rounding."""
+    given = [x for call in (".floor(", ".ceil(") for _, (x, *_) in called_with(case, call)]
+    off = [x - np.round(x) for x in given] + [
+        x - np.floor(x) - 0.5 for _, (x, *_) in called_with(case, ".round(")
+    ]
+    return any(bool((np.abs(d) < NEARLY).any()) for d in off)
+
+
 def near_ties(case: Case) -> bool:
     """Whether what is put in order differs by next to nothing."""
     given = (x for text in (".argsort(", ".sort(") for _, (x, *_) in called_with(case, text))

@@ -121,6 +121,50 @@ net Fuzz {
 """,
     ),
     Known(
+        "steps that rounding decides",
+        "what is a whole number but for rounding is rounded to one or the other",
+        "torch 2.13, onnxruntime 1.31: as any that compute in float32",
+        ("torch", "onnx", "plain onnx"),
+        patterns.near_steps,
+        """netc 1
+
+net Fuzz {
+    \"\"\"Draws: x8 whole.\"\"\"
+    input x8: float32[N, 2, 1]
+    v9 = log_softmax(x8, axis=0, temperature=0.25)
+    v21 = v9
+    v21 = v21 -> floor
+    v23 = ne(v21, v9)
+    output v23
+}
+""",
+    ),
+    Known(
+        "normalisation of equal values in onnxruntime",
+        "as in PyTorch, of which the error in float32 is another one",
+        "onnxruntime 1.31: as any that computes in float32",
+        ("onnx", "plain onnx"),
+        patterns.equal_values,
+        """netc 1
+
+block Unit15(setting: int = 1) {
+    input a6: [N, 2]
+    v9 = GroupNorm(a6, num_groups=setting, affine=false)
+    v14 = abs(v9)
+    output v14
+}
+
+net Fuzz {
+    input x0: float32[N, 2]
+    setting = 1
+    v9 = GroupNorm(x0, num_groups=setting, affine=false)
+    v14 = abs(v9)
+    v17 = v14 -> Unit15 * 2
+    output v17
+}
+""",
+    ),
+    Known(
         "shares that rounding takes past 1",
         "what is 1 in float64 is more in float32, and bce takes numbers from 0 to 1",
         "torch 2.13: as any that computes in float32",
