@@ -156,10 +156,12 @@ def near_steps(case: Case) -> bool:
 
 def near_ties(case: Case) -> bool:
     """Whether what is put in order differs by next to nothing."""
-    given = (x for text in (".argsort(", ".sort(") for _, (x, *_) in called_with(case, text))
-    return any(
-        bool((np.abs(np.diff(np.sort(x, None))) < NEARLY * np.abs(x).max(initial=0)).any()) for x in given
+    given = ((n, x) for text in (".argsort(", ".sort(") for n, (x, *_) in called_with(case, text))
+    ordered = (
+        np.diff(np.sort(x, axis := getattr(n.op, "axis", -1)), axis=axis) / (np.abs(x).max(initial=0) or 1.0)
+        for n, x in given
     )
+    return any(bool((np.abs(d) < NEARLY).any()) for d in ordered)
 
 
 def vanishing_divisors(case: Case) -> bool:
@@ -171,13 +173,9 @@ def vanishing_divisors(case: Case) -> bool:
 
 def closed_gates(case: Case) -> bool:
     """Whether a recurrent layer lets next to nothing through: its gates are sigmoids far below 0."""
-    kinds = ("nn.LSTM", "nn.GRU")
-    return any(chained(case, kind.removeprefix("nn.")) for kind in kinds) and any(
-        bool(np.abs(y).max(initial=0) < CLOSED)
-        for truth in case.truths
-        for y in truth.values
-        if y.dtype.kind == "f"
-    )
+    calls = [call for kind, call in (("LSTM", "torch.lstm("), ("GRU", "torch.gru(")) if chained(case, kind)]
+    given = ((node, x) for call in calls for node, x in called_with(case, call))
+    return any(bool(np.abs(node.op.forward(*x)[0]).max(initial=0) < CLOSED) for node, x in given)
 
 
 def equal_values(case: Case) -> bool:
