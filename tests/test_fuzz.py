@@ -25,7 +25,7 @@ from netc.fuzz.judge import Finding, judged, signature
 from netc.fuzz.pairs import Chains, pairs_of
 from netc.fuzz.shrink import failing, shrink
 from netc.fuzz.truth import truth
-from netc.fuzz.upstream import KNOWN, Known
+from netc.fuzz.upstream import KNOWN, Known, known_of
 from netc.ops.contract import OPS
 
 HERE = Path(__file__).parent
@@ -281,3 +281,20 @@ def test_a_known_difference_explains_nothing_else(known: Known) -> None:
     assert not known.pattern(case_of(PROGRAM))
     assert known.cause and known.versions
     assert isinstance(case_of(known.shows), Case)
+
+
+def test_none_is_blamed_for_a_wrong_gradient(examiner: Examiner, monkeypatch) -> None:
+    """Where PyTorch's gradient is known to be wrong, netc's must still be what differences say."""
+    shows = next(known.shows for known in KNOWN if "axis of one" in known.name)
+    assert found(examiner, shows) == set()
+    right = OPS["InstanceNorm2d"].vjp
+    wrong = lambda self, *given: tuple(1.001 * d for d in right(self, *given))  # noqa: E731
+    monkeypatch.setattr(OPS["InstanceNorm2d"], "vjp", wrong)
+    assert "gradient" in found(examiner, shows)
+
+
+def test_none_is_blamed_for_an_error_that_rounding_cannot_make() -> None:
+    known = next(known for known in KNOWN if known.most < 1)
+    case, oracle = case_of(known.shows), known.oracles[0]
+    assert known_of(Finding(oracle, "output/0", error=known.most), case) is known
+    assert known_of(Finding(oracle, "output/0", error=2 * known.most), case) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +15,7 @@ from netc.autodiff.moving import Point
 from netc.autodiff.stencil import NEAR, difference_slope
 from netc.deploy.deviation import relative_error
 from netc.fuzz.case import Case, spelled
+from netc.ir.module import Value
 from netc.passes.fix import fix
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -30,13 +31,17 @@ NARROW = 2  # the widest step of differences is the third of those that gradient
 
 @dataclass(frozen=True)
 class Finding:
-    """What failed where. `oracle` names the comparison; error and allowed are relative."""
+    """What failed where. `oracle` names the comparison; error and allowed are relative.
+
+    sided: False where differences of values do not say that netc is right, so that no other may be blamed.
+    """
 
     oracle: str
     where: str
     note: str = ""
     error: float = float("inf")
     allowed: float = 0.0
+    sided: bool = True
 
     def __str__(self) -> str:
         figures = "" if self.note else f": {self.error:.2e} where {self.allowed:.2e} is allowed"
@@ -169,14 +174,27 @@ def _by_torch(
     scale = max(STEEP, *(float(np.abs(g).max(initial=0.0)) for g in gradients))
     pairs = zip(slopes.wrt, gradients, strict=True) if torch else ()
     found = [
-        finding
+        (value, gradient, finding)
         for value, gradient in pairs
         for finding in _alike(
             f"gradient by {spelled(value)}", gradient, torch[spelled(value)], scale, allowed
         )
     ]
     if found and not _at_kink(case, given):
-        yield from found
+        for value, gradient, finding in found:
+            yield replace(finding, sided=_sided(case, given, value, gradient, torch[spelled(value)]))
+
+
+def _sided(case: Case, given: Mapping[str, Array], value: Value, gradient: Array, torch: Array) -> bool:
+    """Whether values differ as netc's gradient says and not as PyTorch's, in the direction that parts them most."""
+    if case.rounds or gradient.shape != torch.shape:
+        return case.rounds
+    gap = gradient - torch
+    direction = np.where(np.isfinite(gap), gap, 1.0)
+    direction /= np.abs(direction).max()
+    told = _along(case, given, value, direction)
+    wanted, other = (float((g * direction).sum()) for g in (gradient, torch))
+    return told is not None and not FACTOR * abs(told[0] - wanted) > abs(told[0] - other)
 
 
 def _at_kink(case: Case, given: Mapping[str, Array]) -> bool:
@@ -215,17 +233,28 @@ def _slope(case: Case, given: dict[str, Array], gradients: tuple[Array, ...]) ->
     rng = np.random.default_rng(len(case.text))
     i = int(rng.integers(len(slopes.wrt)))
     value, gradient = slopes.wrt[i], gradients[i]
-    fixed = fix(slopes.located, case.drawn[0].sizes)
+    direction = rng.standard_normal(gradient.shape)
+    told = _along(case, given, value, direction)
+    if told is None:
+        return
+    slope, spread = told
+    wanted = float((gradient * direction).sum())
+    scale = max(abs(wanted), abs(slope), float(np.abs(gradient).max(initial=0.0)), STEEP)
+    error, allowed = abs(wanted - slope) / scale, SLOPE + 10 * spread / scale
+    if not error <= allowed:
+        yield Finding("slope", f"along {spelled(value)}", "", error, allowed)
+
+
+def _along(
+    case: Case, given: Mapping[str, Array], value: Value, direction: Array
+) -> tuple[float, float] | None:
+    """The slope of the weighed sum by differences, and its spread; None where they do not tell it."""
+    assert case.slopes is not None
+    fixed = fix(case.slopes.located, case.drawn[0].sizes)
     point = Point(fixed, given, case.weights)
     moved = next(v for v in (*fixed.flat.inputs, *fixed.flat.params.values()) if spelled(v) == spelled(value))
-    direction = rng.standard_normal(gradient.shape)
     with np.errstate(all="ignore"):
         slope, _ = difference_slope(point, moved, direction, point.after(moved), NARROW)
     if slope.value is None or not np.isfinite(slope.value) or slope.spread > SETTLED * abs(slope.value):
-        return
-    wanted = float((gradient * direction).sum())
-    scale = max(abs(wanted), abs(slope.value), float(np.abs(gradient).max(initial=0.0)), STEEP)
-    allowed = SLOPE + 10 * slope.spread / scale
-    if not abs(wanted - slope.value) / scale <= allowed:
-        error = abs(wanted - slope.value) / scale
-        yield Finding("slope", f"along {spelled(value)}", "", error, allowed)
+        return None
+    return slope.value, slope.spread

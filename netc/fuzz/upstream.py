@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any, TypeAlias
 
 import numpy.typing as npt
@@ -17,11 +18,15 @@ from netc.fuzz.case import Case
 from netc.fuzz.judge import Finding
 
 Array: TypeAlias = npt.NDArray[Any]
+LEVELLED = 0.05  # rounding times 1 / sqrt(eps), through some layers
 
 
 @dataclass(frozen=True)
 class Known:
-    """A difference of others. oracles: those that see it. versions: where it was measured. says: of an error."""
+    """A difference of others. oracles: those that see it. versions: where it was measured. says: of an error.
+
+    most: the greatest relative error that it explains.
+    """
 
     name: str
     cause: str
@@ -30,11 +35,18 @@ class Known:
     pattern: Callable[[Case], bool]
     shows: str
     says: str = ""
+    most: float = inf
 
 
 def known_of(finding: Finding, case: Case) -> Known | None:
     """The difference that explains a finding, if one does."""
-    told = (k for k in KNOWN if finding.oracle in k.oracles and k.says in finding.note)
+    if not (finding.sided or finding.note):
+        return None
+    told = (
+        k
+        for k in KNOWN
+        if finding.oracle in k.oracles and k.says in finding.note and not finding.error > k.most
+    )
     return next((k for k in told if k.pattern(case)), None)
 
 
@@ -163,6 +175,7 @@ net Fuzz {
     output v17
 }
 """,
+        most=LEVELLED,
     ),
     Known(
         "shares that rounding takes past 1",
@@ -216,6 +229,7 @@ net Fuzz {
     output v1
 }
 """,
+        most=LEVELLED,
     ),
     Known(
         "closed gates of recurrent layers",
