@@ -1,5 +1,7 @@
 """Every op on every sample in every facet, driven by the registry; and broken ops, which must not pass."""
 
+from itertools import product
+
 import numpy as np
 import op_driver
 import pytest
@@ -151,6 +153,20 @@ def test_a_wrong_branch_fails(wrong, said):
     check_branch(Bowl, application)
     with pytest.raises(AssertionError, match=said):
         check_branch(broken(Bowl, **wrong), application)
+
+
+@pytest.mark.parametrize("op", [op for op in ALL if op.selects is not Op.selects], ids=lambda op: op.name)
+def test_what_an_op_selects_is_what_it_computes(op):
+    """A number in the place of each operand in turn."""
+    found, rng = 0, np.random.default_rng(0)
+    for place, number in product(range(len(op.operands)), (True, False, 0, 1, 1.0, 2)):
+        numbers = [number if i == place else None for i in range(len(op.operands))]
+        chosen = op().selects(*numbers)
+        if chosen is not None:
+            found += 1
+            operands = [rng.uniform(1.0, 2.0, (2, 3)) if n is None else np.asarray(n) for n in numbers]
+            assert np.array_equal(op().forward(*operands), operands[chosen])
+    assert found
 
 
 @pytest.mark.parametrize("op", ALL, ids=lambda op: op.name)

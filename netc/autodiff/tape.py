@@ -57,6 +57,12 @@ class Tape:
         except (Mismatch, Learn, Unwieldy) as error:
             place, free = ".".join(self.scope), free_sizes(inputs)
             raise Refused(unproved(self._here(), place, op.name, str(error), free)) from None
+        numbers = [_number(v) for v in values]
+        chosen = op.selects(*numbers)
+        if chosen is not None and isinstance(made, tuple) and values[chosen].type == Type(dtypes[0], made):
+            return Traced(values[chosen], self)
+        if made == () and (number := _folded(op, values, numbers)) is not None:
+            return Traced(self.constant(number, dtypes[0]), self)
         key = (op, *(id(v) for v in values))
         if key not in self.made:
             kinds = zip(dtypes, made if isinstance(made, list) else [made], strict=True)
@@ -157,10 +163,10 @@ class Traced:
         return self._operator("-", other, self)
 
     def __mul__(self, other: Array) -> Traced:
-        return self if _is_one(other) else self._operator("*", self, other)
+        return self._operator("*", self, other)
 
     def __rmul__(self, other: Array) -> Traced:
-        return self if _is_one(other) else self._operator("*", other, self)
+        return self._operator("*", other, self)
 
     def __truediv__(self, other: Array) -> Traced:
         return self._operator("/", self, other)
@@ -201,18 +207,25 @@ class Traced:
         return made
 
 
+def _number(value: Value) -> Any:
+    """The number that a value is, None where it is none."""
+    return value.number if isinstance(value, Constant) and not value.type.shape else None
+
+
+def _folded(op: Op, values: Sequence[Value], numbers: Sequence[Any]) -> Any:
+    """What `op` makes of numbers alone, in float64; None where it waits for a size or is not finite."""
+    if None in numbers or any(isinstance(a, Dim) for a in vars(op).values()):
+        return None
+    kinds = ["float64" if v.type.dtype in FLOATS else v.type.dtype for v in values]
+    with np.errstate(all="ignore"):
+        made = op.forward(*(np.asarray(n, kind) for n, kind in zip(numbers, kinds, strict=True)))
+    return np.asarray(made).item() if np.isfinite(made).all() else None
+
+
 def free_sizes(values: Sequence[Value]) -> list[str]:
     """The names of the sizes in the shapes of `values` that are free, as they come."""
     dims = [d for v in values for d in v.type.shape if isinstance(d, Dim)]
     return list(dict.fromkeys(name for d in dims for name in sorted(names(d))))
-
-
-def _is_one(x: Any) -> bool:
-    """Whether x is the number 1, as the gradient is that a sweep starts from."""
-    held = x.value if isinstance(x, Traced) else x
-    return (
-        held.number == 1 if isinstance(held, Constant) and not held.type.shape else type(x) is int and x == 1
-    )
 
 
 def _axes(axis: Any) -> tuple[int, ...] | None:

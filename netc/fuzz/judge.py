@@ -33,7 +33,7 @@ NARROW = 2  # the widest step of differences is the third of those that gradient
 class Finding:
     """What failed where. `oracle` names the comparison; error and allowed are relative.
 
-    sided: False where differences of values do not say that netc is right, so that no other may be blamed.
+    sided: False where differences of values say that netc is wrong, so that no other may be blamed.
     """
 
     oracle: str
@@ -186,7 +186,8 @@ def _by_torch(
 
 
 def _sided(case: Case, given: Mapping[str, Array], value: Value, gradient: Array, torch: Array) -> bool:
-    """Whether values differ as netc's gradient says and not as PyTorch's, in the direction that parts them most."""
+    """Whether values differ as netc's gradient says and not as PyTorch's, in the direction that parts them most,
+    or differences cannot tell, as at the end of what an op takes."""
     if case.rounds or gradient.shape != torch.shape:
         return case.rounds
     gap = gradient - torch
@@ -194,7 +195,7 @@ def _sided(case: Case, given: Mapping[str, Array], value: Value, gradient: Array
     direction /= np.abs(direction).max()
     told = _along(case, given, value, direction)
     wanted, other = (float((g * direction).sum()) for g in (gradient, torch))
-    return told is not None and not FACTOR * abs(told[0] - wanted) > abs(told[0] - other)
+    return told is None or not FACTOR * abs(told[0] - wanted) > abs(told[0] - other)
 
 
 def _at_kink(case: Case, given: Mapping[str, Array]) -> bool:

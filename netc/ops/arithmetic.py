@@ -180,6 +180,9 @@ class Mul(Binary):
     def vjp(self, g: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
         return unbroadcast(g * b, a.shape), unbroadcast(g * a, b.shape)
 
+    def selects(self, *numbers: Any) -> int | None:
+        return 1 - numbers.index(1) if 1 in numbers else None
+
     def torch(self, a: Operand, b: Operand) -> Code:
         return infix(a, "*", b)
 
@@ -215,6 +218,9 @@ class Div(Binary):
 
     def vjp(self, g: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
         return unbroadcast(g / b, a.shape), unbroadcast(-g * y / b, b.shape)
+
+    def selects(self, *numbers: Any) -> int | None:
+        return 0 if numbers[1] == 1 else None
 
     def torch(self, a: Operand, b: Operand) -> Code:
         return infix(a, "/", b)
@@ -260,6 +266,9 @@ class Pow(Binary):
         da = where(equal(b, 0.0), 0.0, g * b * a ** (b - 1))
         still = function("logical_and", equal(a, 0.0), b >= 0)
         return unbroadcast(da, a.shape), unbroadcast(where(still, 0.0, g * y * log(a)), b.shape)
+
+    def selects(self, *numbers: Any) -> int | None:
+        return 0 if numbers[1] == 1 else None
 
     def torch(self, a: Operand, b: Operand) -> Code:
         return infix(a, "**", b)

@@ -246,6 +246,11 @@ class Op:
         """
         return None
 
+    def selects(self, *numbers: Any) -> int | None:
+        """The place of the operand that y equals whatever the others are, where operands are these numbers (None
+        where they are tensors): 1 for 1 * x. None where y is to be computed."""
+        return None
+
     def below(self, *operands: Any) -> tuple[AnyDim | None, ...]:
         """For each operand, from the Shapes of all, what whole numbers from 0 in it stay below; None where any do."""
         return (None,) * len(operands)

@@ -161,6 +161,9 @@ class Where(Op):
     def flops(self, y: Shape, condition: Shape, a: Shape, b: Shape) -> Any:
         return 0
 
+    def selects(self, *numbers: Any) -> int | None:
+        return None if numbers[0] is None else 1 if numbers[0] else 2
+
     def torch(self, condition: Operand, a: Operand, b: Operand) -> Code:
         return call("torch.where", condition, a, b)
 
