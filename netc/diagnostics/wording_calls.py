@@ -118,6 +118,13 @@ def wrong_input_count(
     return Diagnostic("E0511", f"`{layer}` takes {takes} {plural}, not {got}", span, help=help_ or joined)
 
 
+def led_into_optional(span: Span, layer: str, inputs: Sequence[str], got: int, help_: str) -> Diagnostic:
+    """`inputs`: the optional ones that the last of the `got` values would become."""
+    named = " and ".join(f"`{name}`" for name in inputs)
+    message = f"`{layer}` would take {got} values from the step before, of which the last become its {named}"
+    return Diagnostic("E0511", message, span, help=help_)
+
+
 def unpack_first(layer: str, count: int, unpacked: str, then: str) -> str:
     return f"`{layer}` gives {count} values: write `{unpacked}`, and then `{then}`"
 

@@ -23,7 +23,8 @@ class GRU(Recurrent):
     1/sqrt(hidden_size); the rows of the gates stand in the order r, z, n.
 
     There is no dropout between the layers: put it between GRUs of one layer each. Take the outputs by name,
-    as in `y, h = x -> GRU(8)`: in a chain, the next layer would get the states, too.
+    as in `y, h = x -> GRU(8)`: a chain would lead the states into the next layer, too,
+    which is refused.
 
     Shape: x [T, N, D] ([N, T, D] with `batch_first`) -> [T, N, directions H] and h [layers directions, N,
     H], H being `hidden_size`; h0 is shaped as h.

@@ -22,7 +22,8 @@ class LSTM(Recurrent):
     within 1/sqrt(hidden_size); the rows of the gates stand in the order i, f, g, o.
 
     There is no dropout between the layers: put it between LSTMs of one layer each. Take the outputs by
-    name, as in `y, h, c = x -> LSTM(8)`: in a chain, the next layer would get the states, too.
+    name, as in `y, h, c = x -> LSTM(8)`: a chain would lead the states into the next layer, too,
+    which is refused.
 
     Shape: x [T, N, D] ([N, T, D] with `batch_first`) -> [T, N, directions H], h [layers directions, N, H]
     and c likewise, H being `hidden_size`; h0 and c0 are shaped as h and c.

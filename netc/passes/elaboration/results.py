@@ -26,7 +26,7 @@ def unpacking(frame: Frame, found: Sequence[object], taken: Sequence[str]) -> li
 
 
 def check_count(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> None:
-    """Refuses inputs that are more or fewer than `op` takes."""
+    """Refuses inputs that are more or fewer than `op` takes, or that a chain leads where they may not be meant to go."""
     variadic = op.operands[0].startswith("*")
     required = sum(not n.endswith("?") for n in op.operands)
     if not variadic and not required <= len(operands) <= len(op.operands):
@@ -36,6 +36,15 @@ def check_count(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> No
         raise frame.refuse(
             wording_calls.wrong_input_count(span, op.name, names, required, len(operands), written, help_)
         )
+    if not variadic and len(operands) > required and (help_ := _led_on(frame, op, operands, span)):
+        names = [n.rstrip("?") for n in op.operands[required : len(operands)]]
+        raise frame.refuse(wording_calls.led_into_optional(span, op.name, names, len(operands), help_))
+
+
+def _led_on(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> str | None:
+    """What to write instead where the values are all those of a step, and the spec has named none of them."""
+    named = any(held is x for held in frame.env.values() for x in operands)
+    return None if named else chained(frame, operands, written_layer(frame, span, op.name, operands))
 
 
 def chained(frame: Frame, inputs: Sequence[Value], layer: str) -> str | None:
