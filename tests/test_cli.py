@@ -317,3 +317,15 @@ def test_training_that_is_stopped_leaves_a_run(stop: signal.Signals, status: int
     for backend in ("torch", "onnx"):
         done = json.loads(netc("eval", folder, "--backend", backend, "--format", "json")[1])
         assert done["images"] > 300 and done["accuracy"] > 0.1
+
+
+def test_json_has_no_number_that_it_cannot_write(tmp_path: Path) -> None:
+    spec = tmp_path / "log.net"
+    spec.write_text("net A {\n input x: float32[2]\n output log(x)\n}\n")
+    done = CliRunner().invoke(cli, ["trace", str(spec), "--at", "x=[-1, 0]", "--format", "json"])
+
+    def refused(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    lines = json.loads(done.stdout, parse_constant=refused)
+    assert lines[1]["value"] == ["nan", "-inf"] and lines[0]["gradient"] == [-1.0, "inf"]

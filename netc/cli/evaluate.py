@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from netc.cli import options
+from netc.cli.report import print_json
 
 
 @click.command("eval")
@@ -63,10 +64,9 @@ def command(
 
         result = evaluate_onnx(open_model(held.folder / held.onnx, device), dataset.test)
     if format == "json":
-        import json
         from dataclasses import asdict
 
-        click.echo(json.dumps(asdict(result), indent=2))
+        print_json(asdict(result))
         return
     click.echo(
         f"{held.net} on {dataset.name} ({result.backend}, {result.device}): accuracy {result.accuracy:.2%}, "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netc.cli import options
+from netc.cli.report import print_json
 
 if TYPE_CHECKING:
     from netc.autodiff.gradcheck import Report, Row
@@ -75,7 +75,7 @@ def command(
         report = _checked(net, not evaluation, full, order, directions, tolerance, seed, format == "text")
         reports.append(report)
     if format == "json":
-        click.echo(json.dumps([_plain(r) for r in reports], indent=2))
+        print_json([_plain(r) for r in reports])
     sys.exit(0 if all(r.passed for r in reports) else 1)
 
 

@@ -11,6 +11,7 @@ import click
 
 import netc.ops  # noqa: F401  (enters the ops in the registry)
 from netc.cli import options
+from netc.cli.report import print_json
 from netc.diagnostics.wording_names import name_help
 from netc.ops.contract import OPS, Op
 from netc.ops.describe import Description, describe, families, initialisers
@@ -37,13 +38,13 @@ def command(name: str | None, format: str) -> None:
     netc ops SqueezeExcite
     """
     if name is None:
-        click.echo(_list_json() if format == "json" else "\n".join(_list_text()))
+        print_json(_list_data()) if format == "json" else click.echo("\n".join(_list_text()))
     elif name in OPS:
         described = describe(OPS[name])
-        click.echo(_json(described) if format == "json" else "\n".join(_op_text(described)))
+        print_json(_data(described)) if format == "json" else click.echo("\n".join(_op_text(described)))
     elif name in blocks():
         block = blocks()[name]
-        click.echo(_json(block) if format == "json" else "\n".join(_block_text(block)))
+        print_json(_data(block)) if format == "json" else click.echo("\n".join(_block_text(block)))
     else:
         said = name_help(name, [*OPS, *blocks()]) or "`netc ops` lists them"
         hint = f"{said[0].upper()}{said[1:]}{'' if said.endswith('?') else '.'}"
@@ -71,9 +72,7 @@ def _spellings(op: type[Op]) -> str:
     return ", ".join([op.name, *op.aliases])
 
 
-def _list_json() -> str:
-    import json
-
+def _list_data() -> dict[str, Any]:
     ops = [
         {"name": op.name, "family": family, "aliases": op.aliases, "formula": prose(op.__doc__).headline}
         for family, members in families().items()
@@ -84,15 +83,11 @@ def _list_json() -> str:
         for b in blocks().values()
     ]
     starts = [{"signature": signature, "draws": draws} for signature, draws in initialisers()]
-    return json.dumps({"ops": ops, "initialisers": starts, "blocks": described}, indent=2)
+    return {"ops": ops, "initialisers": starts, "blocks": described}
 
 
-def _json(described: Description | BlockDescription) -> str:
-    import json
-
-    return json.dumps(
-        {"kind": "op" if isinstance(described, Description) else "block"} | asdict(described), indent=2
-    )
+def _data(described: Description | BlockDescription) -> dict[str, Any]:
+    return {"kind": "op" if isinstance(described, Description) else "block"} | asdict(described)
 
 
 # -- one of them --------------------------------------------------------------------------------------

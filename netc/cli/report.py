@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
-from typing import Literal, NoReturn, TypeAlias
+from math import isfinite
+from typing import Any, Literal, NoReturn, TypeAlias
 
 import click
 
@@ -16,6 +18,19 @@ Format: TypeAlias = Literal["text", "json"]
 
 def print_findings(diagnostics: Sequence[Diagnostic], form: Format) -> None:
     click.echo(render_json(diagnostics) if form == "json" else render_text(diagnostics), nl=False)
+
+
+def print_json(data: Any) -> None:
+    """Prints data as JSON, which has no form for a number that is not finite: it is a string, "nan" or "inf"."""
+    click.echo(json.dumps(_spelled(data), indent=2, allow_nan=False))
+
+
+def _spelled(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _spelled(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_spelled(value) for value in data]
+    return str(data) if isinstance(data, float) and not isfinite(data) else data
 
 
 def fail(diagnostics: Sequence[Diagnostic]) -> NoReturn:

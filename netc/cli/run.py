@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import click
 
 from netc.cli import options
-from netc.cli.report import print_findings, say
+from netc.cli.report import print_findings, print_json, say
 from netc.diagnostics import Refused
 from netc.diagnostics.render import render_json
 
@@ -49,24 +50,15 @@ def command(model: Path, images: tuple[Path, ...], top: int, device: str, format
     if not classified:
         raise Refused(*findings)
     if format == "json":
-        import json
-
-        click.echo(
-            json.dumps(
-                {
-                    "provider": opened.provider,
-                    "images": [
-                        {
-                            "path": str(c.path),
-                            "classes": [{"name": g.name, "probability": g.probability} for g in c.guesses],
-                        }
-                        for c in classified
-                    ],
-                    "errors": json.loads(render_json(findings)),
-                },
-                indent=2,
-            )
-        )
+        images_found = [
+            {
+                "path": str(c.path),
+                "classes": [{"name": g.name, "probability": g.probability} for g in c.guesses],
+            }
+            for c in classified
+        ]
+        errors = json.loads(render_json(findings))
+        print_json({"provider": opened.provider, "images": images_found, "errors": errors})
         sys.exit(1 if findings else 0)
     for one in classified:
         guesses = "  ".join(f"{g.name} {g.probability:.1%}" for g in one.guesses)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import click
 
 from netc.cli import options
+from netc.cli.report import print_json
 from netc.dims import AnyDim, show
 from netc.ir.module import Net
 from netc.passes.cost import Cost, Row
@@ -41,7 +41,7 @@ def command(
     if ir:
         click.echo(text(net), nl=False)
     elif format == "json":
-        click.echo(_json(net, cost(net)))
+        print_json(_data(net, cost(net)))
     else:
         click.echo(_table(net, cost(net)), nl=False)
 
@@ -74,8 +74,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     return ".".join(row.path), row.layer, show(row.shape), *counts
 
 
-def _json(net: Net, costs: Cost) -> str:
-    """The same as JSON; what depends on a free size is a string."""
+def _data(net: Net, costs: Cost) -> dict[str, object]:
+    """The same as data; what depends on a free size is a string."""
 
     def plain(x: AnyDim) -> int | str:
         return x if isinstance(x, int) else str(x)
@@ -89,14 +89,11 @@ def _json(net: Net, costs: Cost) -> str:
             "multiply_adds": plain(row.macs),
         }
 
-    return json.dumps(
-        {
-            "net": net.name,
-            "layers": list(map(layer, costs.rows)),
-            "beside": list(map(layer, costs.beside)),
-            "parameters": plain(costs.params),
-            "multiply_adds": plain(costs.macs),
-            "constraints": [str(c) for c in net.constraints],
-        },
-        indent=2,
-    )
+    return {
+        "net": net.name,
+        "layers": list(map(layer, costs.rows)),
+        "beside": list(map(layer, costs.beside)),
+        "parameters": plain(costs.params),
+        "multiply_adds": plain(costs.macs),
+        "constraints": [str(c) for c in net.constraints],
+    }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netc.cli import options
+from netc.cli.report import print_json
 from netc.diagnostics import Refused
 from netc.diagnostics.wording_gradient import bad_value, not_given
 from netc.ops.contract import FLOATS, INTEGERS
@@ -50,7 +51,7 @@ def command(
     given = values_at(at)
     inputs, weights = _split(program.source.path, net, given, seed)
     lines = trace(net, inputs, weights)
-    click.echo(_json(lines) if format == "json" else _table(lines), nl=format == "json")
+    print_json(_data(lines)) if format == "json" else click.echo(_table(lines), nl=False)
 
 
 def values_at(at: tuple[str, ...]) -> dict[str, Any]:
@@ -149,16 +150,13 @@ def _listed(value: Any) -> str:
     return f"{value + 0.0:.4g}" if isinstance(value, float) else str(value)
 
 
-def _json(lines: tuple[Traced, ...]) -> str:
-    return json.dumps(
-        [
-            {
-                "name": t.name,
-                "node": t.made,
-                "value": t.value.tolist(),
-                "gradient": None if t.gradient is None else t.gradient.tolist(),
-            }
-            for t in lines
-        ],
-        indent=2,
-    )
+def _data(lines: tuple[Traced, ...]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": t.name,
+            "node": t.made,
+            "value": t.value.tolist(),
+            "gradient": None if t.gradient is None else t.gradient.tolist(),
+        }
+        for t in lines
+    ]
