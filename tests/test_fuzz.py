@@ -12,8 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import netc.ops  # noqa: F401
+from netc.cli.main import cli
 from netc.fuzz import case as case_module
 from netc.fuzz.bench import RUNNER, Bench
 from netc.fuzz.campaign import Tally, campaign, chunk, started, task_of
@@ -88,8 +90,20 @@ def test_the_tally_does_not_depend_on_the_jobs(examiner: Examiner) -> None:
     alone = Tally()
     for start, stop in ((0, 30), (30, 110)):
         alone.add(chunk(3, range(start, stop), examiner=examiner))
+    together = Tally()
     with started(2) as pool:
-        assert campaign(pool, 110, 3) == alone
+        campaign(pool, together, 3, 110)
+    assert together == alone
+
+
+def test_what_was_found_is_told_when_it_is_interrupted(examiner: Examiner, monkeypatch, tmp_path) -> None:
+    def stopped(pool, tally, seed, *rest) -> None:
+        tally.add(chunk(seed, range(20), examiner=examiner))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("netc.fuzz.campaign.campaign", stopped)
+    done = CliRunner().invoke(cli, ["fuzz", "--programs", "1000", "--out", str(tmp_path)])
+    assert done.exit_code and done.stdout.startswith("20 programs, ") and "unexplained: 0" in done.stdout
 
 
 def test_programs_use_the_language() -> None:

@@ -48,7 +48,7 @@ def command(
     graph against torch.autograd and against finite differences; the text against what the parser and the writer
     make of it; and, for one program in four, a second compilation in another process, to the byte.
     A difference that nothing explains is written to --out as a small program, and the exit status is 1.
-    With FILEs, these programs are compared instead of random ones, at every opset.
+    Interrupted, it tells what it has found until then. With FILEs, these programs are compared instead of random ones, at every opset.
 
     \b
     netc fuzz --programs 100000 --seed 1 --jobs 2 --pairs
@@ -56,19 +56,25 @@ def command(
     """
     if files:
         sys.exit(_examined(files))
-    from netc.fuzz.campaign import campaign, missing, possible, started, sweep
+    from netc.fuzz.campaign import Tally, campaign, missing, possible, started, sweep
 
-    start, progress = time.monotonic(), _Progress(programs, out)
+    tally, can, seconds, progress = Tally(), None, 0.0, _Progress(programs, out)
     with started(jobs) as pool:
-        tally = campaign(pool, programs, seed, time_limit, progress)
-        seconds, made = time.monotonic() - start, tally.programs
-        if pairs:
-            sweep(pool, tally, seed, programs, progress)
-        left = missing(tally)
-        can = possible(pool, left, jobs) if pairs else None
+        try:
+            campaign(pool, tally, seed, programs, time_limit, progress)
+            seconds = progress.seconds
+            if pairs:
+                sweep(pool, tally, seed, programs, progress)
+                can = possible(pool, missing(tally), jobs)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            click.echo(
+                _text(tally, min(tally.programs, programs), seconds or progress.seconds, can), nl=False
+            )
+            raise
     if can is not None:
-        _list_pairs(out, left, can)
-    click.echo(_text(tally, made, seconds, left, can), nl=False)
+        _list_pairs(out, missing(tally), can)
+    click.echo(_text(tally, min(tally.programs, programs), seconds, can), nl=False)
     if tally.failures:
         click.echo(_shrunk(tally, out), nl=False)
     sys.exit(1 if tally.failed else 0)
@@ -80,6 +86,11 @@ class _Progress:
     def __init__(self, programs: int, out: Path) -> None:
         self.programs, self.start, self.last = programs, time.monotonic(), time.monotonic()
         self.out, self.known = out, set[int]()
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self.start
 
     def __call__(self, tally: Tally) -> None:
         for failure in tally.failures:
@@ -98,13 +109,12 @@ class _Progress:
         )
 
 
-def _text(
-    tally: Tally, made: int, seconds: float, left: list[tuple[str, str]], can: list[tuple[str, str]] | None
-) -> str:
+def _text(tally: Tally, made: int, seconds: float, can: list[tuple[str, str]] | None) -> str:
+    from netc.fuzz.campaign import missing
     from netc.fuzz.examine import AGAIN
     from netc.fuzz.generate import registry
 
-    ops = len(registry())
+    ops, left = len(registry()), missing(tally)
     more = f" and {tally.programs - made} of pairs" if tally.programs > made else ""
     lines = [
         f"{made} programs{more}, {made / seconds:.1f} a second in {seconds:.0f} s; {tally.ops} ops; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import time
 import warnings
 from collections import Counter
@@ -140,16 +141,20 @@ def chunk(
 
 
 def campaign(
-    pool: Executor, programs: int, seed: int, limit: float | None = None, told: Told | None = None
-) -> Tally:
-    """Everything that is found in programs 0 up to `programs`, or in as many as fit into `limit` seconds."""
-    tally, end = Tally(), time.monotonic() + limit if limit is not None else None
+    pool: Executor,
+    tally: Tally,
+    seed: int,
+    programs: int,
+    limit: float | None = None,
+    told: Told | None = None,
+) -> None:
+    """Adds programs 0 up to `programs`, or as many as fit into `limit` seconds."""
+    end = time.monotonic() + limit if limit is not None else None
     parts = (range(i, min(i + CHUNK, programs)) for i in range(0, programs, CHUNK))
     for part in _run(pool, ((chunk, seed, part) for part in parts if end is None or time.monotonic() < end)):
         tally.add(part)
         if told is not None:
             told(tally)
-    return tally
 
 
 def missing(tally: Tally) -> list[Pair]:
@@ -186,8 +191,9 @@ def possible(pool: Executor, left: Sequence[Pair], jobs: int) -> list[Pair]:
 
 
 def started(jobs: int) -> Executor:
-    """The processes that work. Use it as a context."""
-    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    """The processes that work. Use it as a context. An interrupt from the keyboard is left to who started them."""
+    ignored = (signal.SIGINT, signal.SIG_IGN)
+    return ProcessPoolExecutor(jobs, get_context("spawn"), signal.signal, ignored)
 
 
 def _run(pool: Executor, works: Iterable[tuple[Any, ...]]) -> Iterator[Tally]:
