@@ -11,6 +11,7 @@ from netc.dims import (
     Fact,
     Learn,
     Prover,
+    Unwieldy,
     at_least,
     decide,
     divides,
@@ -78,6 +79,27 @@ def test_a_lower_bound_is_one(tree: object, numbers: dict[str, int]) -> None:
     bound = lower_bound(compute(tree, {n: size(n) for n in NAMES}), {})
     if bound is not None:
         assert compute(tree, dict(numbers)) >= bound
+
+
+@settings(max_examples=300, deadline=None)
+@given(EXPRESSIONS, EXPRESSIONS, st.fixed_dictionaries({n: st.integers(1, 40) for n in NAMES}))
+def test_a_lower_bound_of_a_product_is_one(a: object, b: object, numbers: dict[str, int]) -> None:
+    """Of factors that share no size, as the second is of others."""
+    others = {n: size(f"{n}2") for n in NAMES}
+    try:
+        bound = lower_bound(compute(a, {n: size(n) for n in NAMES}) * compute(b, others), {})
+    except Unwieldy:
+        return
+    if bound is not None:
+        assert compute(a, dict(numbers)) * compute(b, dict(numbers)) >= bound
+
+
+def test_the_sides_of_a_map_laid_flat() -> None:
+    assert lower_bound(3 * (H - H // 2) * (W - 1), {"W": 2}) == 3
+    assert lower_bound(N * (5 - H) * (4 - W), {"H": 6}) is None
+    assert lower_bound((H - 5) * (W - 5), {"H": 6}) is None  # 1 * (1 - 5) is less
+    assert lower_bound((H - 5) * (W - 5) * N, {"H": 8, "W": 9, "N": 2}) == 24
+    assert lower_bound((H - H // 2) * (W - H // 2), {}) is None
 
 
 @settings(max_examples=300, deadline=None)

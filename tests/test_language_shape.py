@@ -86,3 +86,10 @@ def test_an_index_that_cannot_be(statement, code):
     head = "net A {\n    input x: float32[5, 4, 6]\n    input i: int64[3]\n"
     assert codes(f"{head}    output {statement}\n}}\n") == [code]
     assert codes(f"{head}    output x[i, ...], x[..., i]\n}}\n") == []
+
+
+def test_what_keeps_all_elements_keeps_some():
+    """No formula of the flat size is proved positive: each axis that went into it is."""
+    made = written("net A {\n input x: float32[N, 3, H, W]\n output flatten(x[:, :, ::2, 1:], 1)\n}")
+    assert [str(c) for c in made.constraints] == ["W >= 2"]
+    assert verify(made, to_torch(made), "A").passed

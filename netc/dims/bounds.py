@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import prod
+from math import gcd, prod
 
-from netc.dims.polynomial import AnyDim, Atom, Dim, Quotient, Size, terms_of
+from netc.dims.polynomial import AnyDim, Atom, Dim, Monomial, Quotient, Size, names, terms_of
 
 
 def lower_bound(dim: AnyDim, minimums: Mapping[str, int]) -> int | None:
@@ -20,7 +20,9 @@ def lower_bound(dim: AnyDim, minimums: Mapping[str, int]) -> int | None:
     ):
         return sum(c * prod(bounds[atom] or 0 for atom in m) for m, c in dim.terms)
     least = _shifted_bound(dim, bounds)
-    return least if least is not None else _bound_without_quotient(dim, minimums)
+    if least is None:
+        least = _bound_without_quotient(dim, minimums)
+    return least if least is not None else _bound_of_factors(dim, minimums)
 
 
 def _shifted_bound(dim: Dim, bounds: Mapping[Atom, int | None]) -> int | None:
@@ -51,6 +53,49 @@ def _bound_without_quotient(dim: Dim, minimums: Mapping[str, int]) -> int | None
             least = lower_bound(rest * d + whole * coefficient, minimums)
             found += [] if least is None else [-(-least // d)]
     return max(found, default=None)
+
+
+def _bound_of_factors(dim: Dim, minimums: Mapping[str, int]) -> int | None:
+    """The bound of a product of two that share no size and are at least 0, as the sides of a map laid flat."""
+    for name in sorted(names(dim)):
+        a, b, number = _factors(dim, name)
+        for sign in (1, -1) if number else ():
+            low, least = lower_bound(a * sign, minimums), lower_bound(b * sign, minimums)
+            if low is not None and least is not None and low >= 0 and least >= 0:
+                return low * least * number
+    return None
+
+
+def _factors(dim: Dim, name: str) -> tuple[AnyDim, AnyDim, int]:
+    """a, b and a number such that dim = a b number, a of `name` and what stands in an atom with it; else 0, 0, 0.
+
+    The table of coefficients, a row for each monomial of a, must be of rank one: row times column through one entry.
+    """
+    atoms = {atom: names(_sum({(atom,): 1})) for monomial, _ in dim.terms for atom in monomial}
+    own = {name}
+    for _ in atoms:
+        own = own.union(*(held for held in atoms.values() if held & own))
+    table = {
+        (tuple(a for a in m if atoms[a] <= own), tuple(a for a in m if not atoms[a] <= own)): c
+        for m, c in dim.terms
+    }
+    (left, right), first = next(iter(table.items()))
+    a = {m: c for (m, other), c in table.items() if other == right}
+    b = {other: c for (m, other), c in table.items() if m == left}
+    splits = len(a) * len(b) == len(table) and all(
+        a.get(m, 0) * b.get(n, 0) == c * first for (m, n), c in table.items()
+    )
+    if not splits or set(a) == {()} or set(b) == {()}:
+        return 0, 0, 0
+    m, n = (gcd(*terms.values()) for terms in (a, b))
+    return _sum(a, m if first > 0 else -m), _sum(b, n), m * n // abs(first)
+
+
+def _sum(terms: Mapping[Monomial, int], divisor: int = 1) -> AnyDim:
+    total: AnyDim = 0
+    for monomial, coefficient in terms.items():
+        total = total + (Dim(((monomial, coefficient // divisor),)) if monomial else coefficient // divisor)
+    return total
 
 
 def _divisions(atom: Atom, rest: AnyDim) -> Iterator[tuple[AnyDim, int]]:

@@ -15,7 +15,6 @@ from netc.ir.verify import verify_net
 from netc.ir.walk import needed
 from netc.ops.contract import OPS
 from netc.passes.cost import count_parameters
-from netc.passes.elaboration.apply import ELEMENTS
 from netc.passes.elaboration.calls import checked, with_defaults
 from netc.passes.elaboration.expressions import preset
 from netc.passes.elaboration.frame import Frame, Session
@@ -28,6 +27,7 @@ from netc.passes.elaboration.instantiate import (
     fresh,
     thawed,
 )
+from netc.passes.elaboration.sizes import ELEMENTS
 from netc.passes.elaboration.statements import elaborate_body
 from netc.passes.elaboration.values import POISON, Alias, Definition, Poisoned
 from netc.passes.load import Program

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from netc.diagnostics import Note, Span, wording_names, wording_shapes
 from netc.diagnostics.habits import mismatch_habit
 from netc.diagnostics.habits_dtypes import dtype_habit
-from netc.dims import Dim, Learn, Shape, at_least, decide, names, show, substitute
+from netc.dims import Learn, decide, show, substitute
 from netc.ir.module import Call, Constant, Node, Param, Path, Type, Value
 from netc.ops.contract import FLOATS, INTEGERS, OPERATORS, Mismatch, Op, Parameter
 from netc.passes.elaboration.frame import NODES, Frame, Site
@@ -18,6 +18,7 @@ from netc.passes.elaboration.naming import claim, numbered, snake_case
 from netc.passes.elaboration.numbers import concrete
 from netc.passes.elaboration.results import check_count
 from netc.passes.elaboration.shared import check_shared, difference
+from netc.passes.elaboration.sizes import check_known, check_size
 from netc.passes.elaboration.starts import started
 from netc.passes.elaboration.values import (
     POISON,
@@ -32,8 +33,6 @@ from netc.passes.elaboration.values import (
     describe,
 )
 
-DIMENSION = 2**31
-ELEMENTS = 2**40
 STEP = 5  # the work of adding a layer, in that of evaluating an expression
 
 
@@ -188,7 +187,7 @@ def apply_op(
     dtypes = op.dtypes(len(shapes_made), *(v.type.dtype for v in inputs))
     outputs = tuple(Value(hint, Type(*kind)) for kind in zip(dtypes, shapes_made, strict=True))
     for output in outputs:
-        _check_size(frame, op, output.type.shape, inputs, span)
+        check_size(frame, op, output.type.shape, span, _origin(frame, op, inputs))
     wanted = started(frame, op, wanted, layer, span)
     path, params = _instance(frame, op, wanted, inputs, span, place)
     _add(frame, Node(op, inputs, params, outputs, path, span), span)
@@ -274,31 +273,6 @@ def representable(number: int | float, dtype: str) -> bool:
     return abs(number) <= LARGEST[dtype] and (number == 0 or abs(number) > SMALLEST.get(dtype, 0))
 
 
-def _check_size(frame: Frame, op: Op, shape: Shape, inputs: Sequence[Value], span: Span) -> None:
-    try:
-        for axis, dim in enumerate(shape):
-            if not at_least(dim, 1):
-                raise frame.refuse(
-                    wording_shapes.empty_axis(span, op.name, show(shape), axis, _origin(frame, op, inputs))
-                )
-    except Learn as fact:
-        fact.span = fact.span or span
-        raise
-    if too_large(tuple(substitute(d, frame.prover.given) for d in shape)):
-        raise frame.refuse(wording_shapes.tensor_too_large(span, show(shape), _origin(frame, op, inputs)))
-
-
-def too_large(shape: Shape) -> bool:
-    """Whether a tensor of the known dimensions of `shape` passes the limits."""
-    total = 1
-    for dim in shape:
-        if isinstance(dim, int):
-            total *= max(dim, 1)
-            if dim >= DIMENSION:
-                return True
-    return total >= ELEMENTS
-
-
 def _instance(
     frame: Frame, op: Op, wanted: dict[str, Parameter], inputs: Sequence[Value], span: Span, place: Place
 ) -> tuple[Path | None, tuple[Param, ...]]:
@@ -326,22 +300,6 @@ def _own(
     made = Param(".".join(path), type_, path, parameter.init, parameter.trainable)
     frame.params[path] = made
     return made
-
-
-def check_known(
-    frame: Frame, name: str, shape: Shape, span: Span, notes: Callable[[], tuple[Note, ...]] = tuple
-) -> None:
-    """Refuses a parameter whose shape depends on a size that is free."""
-    open_sizes: set[str] = set()
-    for dim in shape:
-        if isinstance(dim, Dim) and decide("known", dim) is not True:
-            open_sizes |= names(substitute(dim, frame.prover.given))
-    if open_sizes:
-        raise frame.refuse(
-            wording_shapes.unknown_parameter_size(span, name, show(shape), sorted(open_sizes), notes())
-        )
-    if too_large(tuple(substitute(d, frame.prover.given) for d in shape)):
-        raise frame.refuse(wording_shapes.tensor_too_large(span, show(shape), notes()))
 
 
 def _share(frame: Frame, path: Path, type_: Type, span: Span) -> Param:

@@ -11,13 +11,14 @@ from netc.dims import Dim, Unwieldy, value
 from netc.ir.module import Param, Type, Value
 from netc.ops.contract import FLOATS, INTEGERS, Init
 from netc.passes.elaboration import numbers
-from netc.passes.elaboration.apply import check_known, take
+from netc.passes.elaboration.apply import take
 from netc.passes.elaboration.assertions import assert_holds, parameter_count
 from netc.passes.elaboration.expressions import evaluate, label
 from netc.passes.elaboration.frame import WORK, Frame
 from netc.passes.elaboration.instantiate import check_dtype, dimension, enter
 from netc.passes.elaboration.naming import check_segment, claim
 from netc.passes.elaboration.results import unpacking
+from netc.passes.elaboration.sizes import check_known
 from netc.passes.elaboration.starts import check_met, raw_start, rule_of
 from netc.passes.elaboration.values import LAYERS, POISON, Instance, Labelled, OneBranch, Poisoned, describe
 from netc.syntax import tree
