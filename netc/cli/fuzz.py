@@ -56,7 +56,7 @@ def command(
     """
     if files:
         sys.exit(_examined(files))
-    from netc.fuzz.campaign import Tally, campaign, missing, possible, started, sweep
+    from netc.fuzz.campaign import Tally, campaign, missing, started, sweep
 
     tally, can, seconds, progress = Tally(), None, 0.0, _Progress(programs, out)
     with started(jobs) as pool:
@@ -64,8 +64,7 @@ def command(
             campaign(pool, tally, seed, programs, time_limit, progress)
             seconds = progress.seconds
             if pairs:
-                sweep(pool, tally, seed, programs, progress)
-                can = possible(pool, missing(tally), jobs)
+                can = sweep(pool, tally, seed, programs, jobs, progress)
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             click.echo(

@@ -26,6 +26,15 @@ CHUNK = 100
 KEPT = 25  # failing programs that are held in full
 AHEAD = 4  # chunks under way
 SWEEPS = 6  # turns in which pairs that were not met are tried
+LONG = 200  # turns for those that are found possible
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a program of a pair is made. searched: from what an exhaustive search finds; narrow: as in Draft."""
+
+    searched: bool = False
+    narrow: bool = False
 
 
 Told: TypeAlias = Callable[["Tally"], None]
@@ -88,18 +97,18 @@ def opset_of(index: int) -> int:
     return OPSETS[index % len(OPSETS)]
 
 
-def task_of(seed: int, index: int, pair: Pair | None = None, searched: bool = False) -> Task | Finding | None:
+def task_of(seed: int, index: int, pair: Pair | None = None, way: Way = Way()) -> Task | Finding | None:
     """A program to examine; a finding where numpy cannot compute what an op's rules take.
 
-    pair: that which the program consists of; None where the two do not fit. searched: it begins with what an
-    exhaustive search finds.
+    pair: that which the program consists of, made in this way; None where the two do not fit.
     """
     try:
-        starts = list(_chains().starts(pair)) if pair and searched else []
+        starts = list(_chains().starts(pair)) if pair and way.searched else []
         if pair is None:
             text: str | None = generate(seed, index, asked(seed, index))
         else:
-            text = generate_pair(seed, index, pair, starts) if starts or not searched else None
+            skipped = way.searched and not starts
+            text = None if skipped else generate_pair(seed, index, pair, starts, way.narrow)
     except Uncomputed as error:
         return Finding("forward", "numpy", str(error))
     return None if text is None else Task(text, opset_of(index), index % AGAIN == 0)
@@ -123,13 +132,13 @@ def chunk(
     seed: int,
     indices: Sequence[int],
     pairs: Sequence[Pair] = (),
-    searched: bool = False,
+    way: Way = Way(),
     examiner: Examiner | None = None,
 ) -> Tally:
     """What is found in the programs of these numbers, each of one of the `pairs` where there are some."""
     tally, examiner = Tally(), examiner or _examiner()
     asked_for: Sequence[Pair | None] = pairs or [None] * len(indices)
-    made = {i: task_of(seed, i, pair, searched) for i, pair in zip(indices, asked_for, strict=True)}
+    made = {i: task_of(seed, i, pair, way) for i, pair in zip(indices, asked_for, strict=True)}
     tasks = {index: task for index, task in made.items() if isinstance(task, Task)}
     for (index, task), outcome in zip(tasks.items(), examiner.examine(list(tasks.values())), strict=True):
         tally.enter(index, task, outcome)
@@ -163,19 +172,29 @@ def missing(tally: Tally) -> list[Pair]:
     return [(a, b) for a in names for b in names if (a, b) not in tally.pairs]
 
 
-def sweep(pool: Executor, tally: Tally, seed: int, programs: int, told: Told | None = None) -> None:
-    """Adds programs of two ops, one for each pair that was not met, in some turns; in the last by a search."""
-    for turn in range(SWEEPS):
-        left = missing(tally)
+def sweep(
+    pool: Executor, tally: Tally, seed: int, programs: int, jobs: int, told: Told | None = None
+) -> list[Pair]:
+    """Adds programs of two ops for the pairs that were not met: some for each, then many for those that are possible.
+
+    Gives the possible ones that are still not met. Possible are those that an exhaustive search over the samples can
+    chain; whether the values fit, too, such as a share between 0 and 1, only a program shows.
+    """
+    left = missing(tally)
+    for turn in range(LONG):
+        if turn == SWEEPS:
+            left = possible(pool, left, jobs)
         start = programs + turn * len(registry()) ** 2
         numbered = [(start + i, pair) for i, pair in enumerate(left)]
         parts = [numbered[i : i + CHUNK] for i in range(0, len(numbered), CHUNK)]
-        last = turn == SWEEPS - 1
-        works = ((chunk, seed, [i for i, _ in part], [pair for _, pair in part], last) for part in parts)
+        way = Way(turn >= SWEEPS - 1 and turn % 2 == 1, turn > SWEEPS and turn % 4 >= 2)
+        works = ((chunk, seed, [i for i, _ in part], [pair for _, pair in part], way) for part in parts)
         for part in _run(pool, works):
             tally.add(part)
             if told is not None:
                 told(tally)
+        left = [pair for pair in left if pair not in tally.pairs]
+    return left
 
 
 def search(pairs: Sequence[Pair]) -> list[Pair]:

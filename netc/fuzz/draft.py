@@ -21,6 +21,7 @@ from netc.passes.initial import numbers
 
 N = size("N")
 TRIES = 4
+NARROW = (Rule(0.3, 0.31), Rule(0.5, 0.5), Rule(0.5, 0.9))
 NUMBERS = (0.5, 2.0, -1.0, 0.0, 1.5, 3.0)
 
 
@@ -45,7 +46,10 @@ class Shared:
 
 @dataclass
 class Draft:
-    """A body being written. fresh: whether it may declare inputs; names: counts through the whole program."""
+    """A body being written. fresh: whether it may declare inputs; names: counts through the whole program.
+
+    narrow: whether inputs are drawn so that what is computed is likely to stay between 0 and 1.
+    """
 
     rng: Random
     ops: Sequence[type[Op]]
@@ -58,6 +62,7 @@ class Draft:
     shared: list[Shared] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
+    narrow: bool = False
 
     def name(self, letter: str) -> str:
         return f"{letter}{next(self.names)}"
@@ -192,10 +197,13 @@ class Draft:
             if limit is not None:
                 last, apart = (limit if isinstance(limit, int) else BATCH) - 1, distinct(type(fit.op), place)
                 return Rule(0, last if apart else min(8, last), apart=apart)
-            return Rule(0, max(0, min(100, int(drawn.high)) - 1)) if drawn.kind == "integers" else Rule(0, 2)
+            last = min(100, int(drawn.high)) - 1 if drawn.kind == "integers" else 2
+            return Rule(0, 0 if self.narrow else max(0, last))
         if drawn.kind == "uniform":
             low, high = sorted((round(drawn.low, 3), round(drawn.high, 3)))
             return Rule(low, high)
+        if self.narrow:
+            return self.rng.choice(NARROW)
         ways = (None, None, None, None, None, Rule(0.1, 0.9), Rule(0.5, 2.0), Rule(-0.9, -0.1), WHOLE)
         return self.rng.choice(ways)
 

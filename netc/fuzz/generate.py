@@ -45,18 +45,20 @@ def generate(seed: int, index: int, pairs: Sequence[Pair] = ()) -> str:
     return writer.text()
 
 
-def generate_pair(seed: int, index: int, pair: Pair, starts: Iterable[Fit] = ()) -> str | None:
+def generate_pair(
+    seed: int, index: int, pair: Pair, starts: Iterable[Fit] = (), narrow: bool = False
+) -> str | None:
     """A program of no more than the second op on what the first makes; None where they do not fit.
 
-    starts: applications of the first to begin with; random ones are tried where there are none.
+    starts: applications of the first to begin with; random ones are tried where there are none. narrow: as in Draft.
     """
     rng = Random(f"{seed}/{index}")
     for start in islice(starts, STARTS):
         for _ in range(TURNS):
-            writer = _Writer(Draft(rng, registry()))
+            writer = _Writer(Draft(rng, registry(), narrow=narrow))
             if writer.after(start, OPS[pair[1]]):
                 return writer.text()
-    writer = _Writer(Draft(rng, registry()))
+    writer = _Writer(Draft(rng, registry(), narrow=narrow))
     return writer.text() if not starts and writer.chain(OPS[pair[0]], OPS[pair[1]]) else None
 
 

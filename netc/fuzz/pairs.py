@@ -92,7 +92,9 @@ def _catalogue() -> tuple[Type, ...]:
         (2, 4, 1),
         (1, 4, 6, 6),
         (2, 3, 4, 5),
+        (2, 3, 1, 4),
         (1, 2, 4, 4, 4),
+        (2, 3, 1, 1, 4),
     ]
     return tuple(Type(dtype, shape) for shape in shapes for dtype in DTYPES)
 

@@ -178,17 +178,23 @@ net Fuzz {
         most=LEVELLED,
     ),
     Known(
-        "shares that rounding takes past 1",
-        "what is 1 in float64 is more in float32, and bce takes numbers from 0 to 1",
-        "torch 2.13: as any that computes in float32",
-        ("torch",),
+        "shares that rounding takes past 0 or 1",
+        "what is 0 or 1 but for rounding is less or more, and bce takes numbers from 0 to 1",
+        "torch 2.13: as any that rounds",
+        ("torch", "torch64"),
         patterns.whole_shares,
         """netc 1
 
 net Fuzz {
+    \"\"\"Draws: x0 in 0.5..0.5, x3 in 0.5..0.5.\"\"\"
+    input x0: float32[2, 6, 3, 2]
+    input x3: float32[2, 6, 3, 2]
     input x6: float32[N]
+    v1 = InstanceNorm2d(x0, eps=1e-07, affine=true)
+    v2 = v1 -> InstanceNorm2d
+    v4 = (v2, x3) -> bce
     v7 = (x6, x6) -> cosine_similarity(axis=0)
-    output v7
+    output v4, v7
     loss bce(v7, v7)
 }
 """,
