@@ -234,6 +234,11 @@ def test_what_is_refused_says_why(statement, said):
     assert said in finding.message
 
 
+def test_a_number_is_an_argument_and_no_state():
+    calls = "a, h = GRU(x, 3)\n    b, _ = GRU(a, h, 3)\n    y, _, _ = LSTM(b, 3, 2)"
+    assert not found(f"net A {{\n    {INPUTS}\n    {calls}\n    output y\n}}\n")
+
+
 def near(found, wanted):
     """That each of the three gives `wanted`, as near as float32 comes."""
     for target, y in found.items():

@@ -50,7 +50,7 @@ def split_operands(kind: type[Op], positional: list[Any]) -> tuple[list[Any] | N
     """The operands among `positional` and the arguments left; None where the first operand is lacking.
 
     A call with enough values for every operand, one of them a tensor, has them all; with fewer
-    tensors it lacks the first, and they are the others. A number alone never is an operand.
+    tensors it lacks the first, and they are the others. A number alone never is an operand, nor is one in the place of an optional operand.
     """
     names = kind.operands
     if names[0].startswith("*"):
@@ -67,7 +67,10 @@ def split_operands(kind: type[Op], positional: list[Any]) -> tuple[list[Any] | N
     if (
         len(head) == wanted
         and any(isinstance(x, Value) for x in head)
-        and all(isinstance(x, Value) or is_number(x) for x in head)
+        and all(
+            isinstance(x, Value) or (is_number(x) and not name.endswith("?"))
+            for x, name in zip(head, names, strict=True)
+        )
     ):
         return head, positional[wanted:]
     count = next((i for i, x in enumerate(positional) if not isinstance(x, Value)), len(positional))
