@@ -7,9 +7,11 @@ import tracemalloc
 from collections.abc import Iterator
 
 import pytest
+from click.testing import CliRunner
 from in_memory import HEAD, TAIL, Clock, body, codes, found, program
 
-from netc.diagnostics import Source, Span, wording_names
+from netc.cli.main import cli
+from netc.diagnostics import Refused, Source, Span, wording_names
 from netc.diagnostics.render import render, render_text
 from netc.passes.elaborate import elaborate
 from netc.passes.initial import state
@@ -342,3 +344,14 @@ def test_broken_files_are_refused_in_time(name: str) -> None:
     with Clock() as clock:
         assert found(BROKEN[name])
     assert clock.seconds < AT_ONCE
+
+
+@pytest.mark.parametrize("verb", ["verify", "gradcheck", "trace", "compile"])
+def test_weights_that_the_memory_cannot_hold_are_refused_before_they_are_made(verb, tmp_path, monkeypatch):
+    spec = tmp_path / "wide.net"
+    spec.write_text("net Wide {\n input x: float32[N, 1000]\n output x -> Linear(2000)\n}\n")
+    monkeypatch.setattr("netc.cli.room.memory", lambda: 7_000_000)
+    where = {"compile": ["-o", str(tmp_path)], "trace": ["--at", "x=[[1]]"]}.get(verb, [])
+    done = CliRunner().invoke(cli, [verb, str(spec), *where])
+    assert isinstance(done.exception, Refused)
+    assert "of memory, and the machine has 6.7 MiB" in done.exception.diagnostics[0].message

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,13 +11,13 @@ import click
 
 from netc.cli import options
 from netc.cli.report import say
+from netc.cli.room import check_room
 from netc.diagnostics import Refused
-from netc.diagnostics.wording_weights import cannot_write, no_memory, no_room, not_ours
+from netc.diagnostics.wording_weights import cannot_write, not_ours
 from netc.ir.module import Net
 from netc.passes.recipe_tree import recipe_of
 
 if TYPE_CHECKING:
-    from netc.passes.initial import State
     from netc.passes.recipe import Chosen
 
 
@@ -96,21 +94,6 @@ def command(
         say(options.demand(constraint))
 
 
-def _check_room(table: State, folder: Path, files: int) -> None:
-    """Refuses, before anything is allocated, weights that neither the disk nor the memory could hold."""
-    from netc.backends.weights import AHEAD
-    from netc.passes.initial import bytes_of
-
-    sizes = sorted(map(bytes_of, table.values()))
-    there = next((p for p in (folder, *folder.absolute().parents) if p.is_dir()), Path("."))
-    free = shutil.disk_usage(there).free
-    if files * sum(sizes) > free:
-        raise Refused(no_room(str(folder), files * sum(sizes), free))
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
-    if memory and sum(sizes[-AHEAD - 1 :]) > memory:
-        raise Refused(no_memory(str(folder), sum(sizes[-AHEAD - 1 :]), memory))
-
-
 def _check_free(paths: Sequence[Path], force: bool) -> None:
     """Refuses to write over what netc did not write, and over folders."""
     from netc.backends.output import written_by_netc
@@ -148,7 +131,7 @@ def write_net(
     }[target]
     _check_free([paths[kind] for kind in wanted], force)
     table = state(net)
-    _check_room(table, folder, sum(kind in ("onnx", "safetensors") for kind in wanted))
+    check_room(table, folder, sum(kind in ("onnx", "safetensors") for kind in wanted))
     with opened_weights(weights, table) if weights else nullcontext(Drawn(table, seed)) as source:
         if "onnx" in wanted:
             from netc.backends.onnx_file import write_onnx

@@ -10,11 +10,14 @@ import click
 
 from netc.cli import options
 from netc.cli.report import print_json
+from netc.cli.room import check_memory
 
 if TYPE_CHECKING:
     from netc.autodiff.gradcheck import Report, Row
     from netc.autodiff.subject import Subject
     from netc.ir.module import Net
+
+COPIES = 5  # of the weights in float32: as they are, in float64, and their gradient
 
 
 @click.command("gradcheck")
@@ -94,6 +97,7 @@ def _checked(
     from netc.autodiff.second import second_order
     from netc.autodiff.subject import subject
 
+    check_memory(net, COPIES)
     chosen = subject(net, trains, seed, weighed=full)
     if order == 2:
         chosen = second_order(chosen, seed)

@@ -10,6 +10,7 @@ import click
 
 from netc.cli import options
 from netc.cli.report import print_json
+from netc.cli.room import check_memory
 from netc.diagnostics import Refused
 from netc.diagnostics.wording_gradient import bad_value, not_given
 from netc.ops.contract import FLOATS, INTEGERS
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from netc.autodiff.trace import Traced
     from netc.ir.module import Net
 
+COPIES = 3  # of the weights in float32: as they are, and in float64
 SHOWN = 10  # elements of a tensor that are printed whole
 
 
@@ -49,6 +51,7 @@ def command(
 
     program, net = options.read_net(spec, net_name, sets)
     given = values_at(at)
+    check_memory(net, COPIES)
     inputs, weights = _split(program.source.path, net, given, seed)
     lines = trace(net, inputs, weights)
     print_json(_data(lines)) if format == "json" else click.echo(_table(lines), nl=False)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from netc.cli import options
+from netc.cli.report import print_json
+from netc.cli.room import check_memory
 from netc.deploy.verify import Report
 from netc.deploy.verify_training import TrainingReport
+
+COPIES = 3  # of the weights in float32: as they are, and in float64
 
 
 @click.command("verify")
@@ -70,39 +75,34 @@ def command(
     for name in names:
         net = options.elaborated(program, options.chosen(program, name), dict(settings), dynamic)
         small = shrunk(program, name, settings) if training and differentiable(net) else None
+        check_memory(net, COPIES)
         report = verify(net, to_torch(net), net.name, opset, tolerance, seed, small=small)
         passed = passed and report.passed
         reports.append(report)
         if format == "text":
             click.echo(_text(report), nl=False)
     if format == "json":
-        click.echo(_json(reports))
+        print_json(_data(reports))
     sys.exit(0 if passed else 1)
 
 
-def _json(reports: Sequence[Report]) -> str:
-    import json
-
-    return json.dumps(
-        [
-            {
-                "net": r.net,
-                "passed": r.passed,
-                "tolerance": r.tolerance,
-                "compared": [
-                    {"target": c.target, "value": c.value, "sizes": dict(c.sizes), "error": c.error}
-                    for c in r.compared
-                ],
-                "training": [vars(e) for e in r.training.errors] if r.training else None,
-                "deviates": {
-                    target: {"path": b.path, "error": b.error, "note": b.note}
-                    for target, b in r.blames.items()
-                },
-            }
-            for r in reports
-        ],
-        indent=2,
-    )
+def _data(reports: Sequence[Report]) -> list[dict[str, Any]]:
+    return [
+        {
+            "net": r.net,
+            "passed": r.passed,
+            "tolerance": r.tolerance,
+            "compared": [
+                {"target": c.target, "value": c.value, "sizes": dict(c.sizes), "error": c.error}
+                for c in r.compared
+            ],
+            "training": [vars(e) for e in r.training.errors] if r.training else None,
+            "deviates": {
+                target: {"path": b.path, "error": b.error, "note": b.note} for target, b in r.blames.items()
+            },
+        }
+        for r in reports
+    ]
 
 
 def _text(report: Report) -> str:

@@ -86,11 +86,12 @@ def no_room(path: str, needed: int, free: int) -> Diagnostic:
     return Diagnostic("E0708", f"{path} cannot be written: {why}", help="choose another folder with -o")
 
 
-def no_memory(path: str, needed: int, there: int) -> Diagnostic:
+def no_memory(what: str, needed: int, there: int) -> Diagnostic:
+    """what: which thing cannot be done."""
     why = f"that takes {bytes_in_words(needed)} of memory, and the machine has {bytes_in_words(there)}"
     return Diagnostic(
         "E0708",
-        f"{path} cannot be written: {why}",
+        f"{what}: {why}",
         help="`netc check` and `netc show` allocate nothing, however large the net is",
     )
 
