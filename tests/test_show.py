@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from emitted import ROOT, net_of
 from in_memory import program
 
 from netc.passes.cost import cost
@@ -60,3 +61,30 @@ def test_what_no_output_reads_stands_beside() -> None:
 def test_the_rows_add_up(spec: str) -> None:
     found = cost(elaborate(program(spec), "A"))
     assert sum(row.params for row in (*found.rows, *found.beside)) == found.params  # type: ignore[misc]
+
+
+# -- blocks as rows -----------------------------------------------------------------------------------
+def test_a_block_is_a_row() -> None:
+    """The counts of He et al. (2016), table 1, for ResNet-18: a block's are worked out by hand."""
+    found = cost(net_of(ROOT / "specs" / "resnet.net", "ResNet18"), 0).rows
+    first, strided = (
+        r for r in found if r.layer == "BasicBlock" and r.path[1] == "0" and r.path[0] <= "layer2"
+    )
+    assert first.path == ("layer1", "0") and first.params == 2 * (64 * 64 * 9 + 2 * 64)
+    assert strided.params == 128 * 64 * 9 + 128 * 128 * 9 + 128 * 64 + 3 * 2 * 128
+    assert [str(row.shape) for row in (first, strided)] == ["(N, 64, 56, 56)", "(N, 128, 28, 28)"]
+    assert len(found) == 4 + 8 + 2
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2, 9])
+@pytest.mark.parametrize("spec", ["resnet ResNet50", "vit ViTTiny", "siamese Siamese", "googlenet GoogLeNet"])
+def test_folded_rows_add_up_to_the_same(spec: str, depth: int) -> None:
+    file, name = spec.split()
+    net = net_of(ROOT / "specs" / f"{file}.net", name)
+    whole, folded = cost(net), cost(net, depth)
+    assert (folded.params, folded.macs, folded.flops) == (whole.params, whole.macs, whole.flops)
+    assert sum(row.params for row in folded.rows) == sum(row.params for row in whole.rows)  # type: ignore[misc]
+    if depth == 0:
+        assert len(folded.rows) < len(whole.rows)
+    if depth == 9:
+        assert folded == whole

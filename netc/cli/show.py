@@ -18,10 +18,22 @@ from netc.passes.cost import Cost, Row
 @options.net
 @options.settings
 @options.dynamic
+@click.option(
+    "--depth",
+    type=click.IntRange(0),
+    metavar="LEVELS",
+    help="Open so many levels of blocks; a block below is one row. All are opened unless it is given.",
+)
 @click.option("--ir", is_flag=True, help="Print the intermediate representation instead.")
 @options.form
 def command(
-    spec: str, net_name: str | None, sets: tuple[str, ...], dynamic: str | None, ir: bool, format: str
+    spec: str,
+    net_name: str | None,
+    sets: tuple[str, ...],
+    dynamic: str | None,
+    depth: int | None,
+    ir: bool,
+    format: str,
 ) -> None:
     """Show a net layer by layer: path, layer, output shape, parameters, multiply-adds, and the totals.
 
@@ -30,20 +42,21 @@ def command(
 
     \b
     netc show specs/resnet.net --net ResNet50 --set N=1
+    netc show specs/vit.net --net ViTB16 --depth 0
     netc show specs/unet.net --ir
     """
     from netc.ir.text import text
     from netc.passes.cost import cost
 
-    if ir and format == "json":
-        raise click.UsageError("--ir has one form, which is text.")
+    if ir and (format == "json" or depth is not None):
+        raise click.UsageError("--ir has one form, which is text of all blocks.")
     _, net = options.read_net(spec, net_name, sets, dynamic)
     if ir:
         click.echo(text(net), nl=False)
     elif format == "json":
-        print_json(_data(net, cost(net)))
+        print_json(_data(net, cost(net, depth)))
     else:
-        click.echo(_table(net, cost(net)), nl=False)
+        click.echo(_table(net, cost(net, depth)), nl=False)
 
 
 def _number(x: AnyDim) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from netc.dims import AnyDim, Shape, substitute
 from netc.ir.module import Call, Net, Node, Param, Path, Step
+from netc.ir.walk import needed
 from netc.passes.initial import state
 from netc.passes.inline import inline
 
@@ -15,7 +16,7 @@ from netc.passes.inline import inline
 class Row:
     """A line of the table: a layer's path, op, output shape, parameters, multiply-adds and flops.
 
-    Or that of a raw parameter, whose layer is `param` and whose shape is its own.
+    Or that of a raw parameter, whose layer is `param` and whose shape is its own; or of a whole block.
     """
 
     path: Path
@@ -40,19 +41,20 @@ class Cost:
     flops: AnyDim
 
 
-def cost(net: Net) -> Cost:
-    """The layers of `net` in order with what each costs; a layer used twice has its parameters counted once."""
+def cost(net: Net, depth: int | None = None) -> Cost:
+    """The layers of `net` in order with what each costs; a layer used twice has its parameters counted once.
+
+    depth: so many levels of blocks are opened, and those below are a row each; all unless it is given.
+    """
     counted: set[Path] = set()
-    rows = [row for node in inline(net).nodes for row in _rows(node, counted)]
+    nodes = (_rows(node, counted) for node in inline(net).nodes)
+    rows = list(_folded(needed(net.block.body, net.block.outputs), nodes, (), {}, depth))
     every = [value for step in net.block.body for value in step.outputs]
     beside = [row for n in inline(net, every).nodes for row in _rows(n, counted) if row.params != 0]
     unread = (param for param in state(net).values() if param.trainable and param.path not in counted)
     beside += map(_raw, unread)
     total = count_parameters(net.block.params, net.block.body, {})
-    macs: AnyDim = 0
-    flops: AnyDim = 0
-    for row in rows:
-        macs, flops = macs + row.macs, flops + row.flops
+    _, macs, flops = _sums(rows)
     return Cost(tuple(rows), tuple(beside), total, macs, flops)
 
 
@@ -61,6 +63,38 @@ def _rows(node: Node, counted: set[Path]) -> list[Row]:
     raw = {v.path: v for v in node.inputs if isinstance(v, Param) and v.trainable and v.path not in counted}
     counted.update(raw)
     return [*map(_raw, raw.values()), _row(node, counted)]
+
+
+def _folded(
+    steps: Sequence[Step],
+    nodes: Iterator[list[Row]],
+    prefix: Path,
+    sizes: Mapping[str, AnyDim],
+    depth: int | None,
+) -> Iterator[Row]:
+    """The rows of `steps`, whose inlined nodes have the rows that `nodes` gives in turn."""
+    for step in steps:
+        if isinstance(step, Node):
+            yield from next(nodes)
+            continue
+        body, path = needed(step.block.body, step.block.outputs), prefix + step.path
+        inner = {name: substitute(dim, sizes) for name, dim in step.sizes.items()}
+        rows = _folded(body, nodes, path, inner, depth - 1 if depth else depth)
+        if depth == 0:
+            shape = tuple(substitute(d, sizes) for d in step.outputs[0].type.shape)
+            yield Row(path, step.block.name, shape, *_sums(rows))
+        else:
+            yield from rows
+
+
+def _sums(rows: Iterable[Row]) -> tuple[AnyDim, AnyDim, AnyDim]:
+    """Parameters, multiply-adds and flops of all."""
+    params: AnyDim = 0
+    macs: AnyDim = 0
+    flops: AnyDim = 0
+    for row in rows:
+        params, macs, flops = params + row.params, macs + row.macs, flops + row.flops
+    return params, macs, flops
 
 
 def _raw(param: Param) -> Row:
