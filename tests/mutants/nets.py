@@ -314,7 +314,7 @@ GRADIENTS: dict[str, str] = {
             output logits
             loss cross_entropy(logits, label)
             loss 0.3 * mse(x, y)
-            loss 0.1 * sum(scale ** 2)
+            loss 0.1 * sum(scale ** 2 + scale ** 3)
         }""",
     "normalised": """
         net Normalised {
@@ -413,7 +413,7 @@ WRONG: dict[str, str] = {  # each is refused, and for one reason
     "an axis that may be empty": """
         net Wrong {
             input x: float32[N, 2, H, W]
-            output flatten(x[:, :, ::2, 1:], 1)
+            output pad(flatten(x[:, :, ::2, 1:], 2), [1, 0])
         }""",
     "sizes that are not known to be equal": """
         net Wrong {

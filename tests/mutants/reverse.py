@@ -42,5 +42,9 @@ MUTANTS = (
     _m("added axes are not summed", "ops.notation:unbroadcast", "g = g.sum(tuple(range(extra)))", "g = g.mean(tuple(range(extra)))"),
     _m("pads in another order", "ops.notation:pad", "zip(reversed(before), reversed(after), strict=True)",
        "zip(before, after, strict=True)", "gradients", "samples"),
+    _m("x ** 2 is x", "ops.arithmetic:Pow.selects", "numbers[1] == 1", "numbers[1] == 2"),
+    Mutant("reverse: what is chosen is the other one", "ops.logic:Where.selects", "1 if numbers[0] else 2",
+           "2 if numbers[0] else 1", ("gradients",), ("test_ops",)),
+    _m("numbers are added up in whole ones", "autodiff.tape:_folded", "np.asarray(n, kind)", "np.asarray(n, int)"),
     _m("a number is put in rounded", "autodiff.tape:Tape.constant", "plain = number if", "plain = round(number, 1) if"),
 )  # fmt: skip
