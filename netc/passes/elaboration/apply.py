@@ -187,7 +187,7 @@ def apply_op(
     dtypes = op.dtypes(len(shapes_made), *(v.type.dtype for v in inputs))
     outputs = tuple(Value(hint, Type(*kind)) for kind in zip(dtypes, shapes_made, strict=True))
     for output in outputs:
-        check_size(frame, op, output.type.shape, span, _origin(frame, op, inputs))
+        check_size(frame, op, output.type.shape, span, lambda: _origin(frame, op, inputs))
     wanted = started(frame, op, wanted, layer, span)
     path, params = _instance(frame, op, wanted, inputs, span, place)
     _add(frame, Node(op, inputs, params, outputs, path, span), span)

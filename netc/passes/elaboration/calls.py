@@ -50,7 +50,8 @@ def split_operands(kind: type[Op], positional: list[Any]) -> tuple[list[Any] | N
     """The operands among `positional` and the arguments left; None where the first operand is lacking.
 
     A call with enough values for every operand, one of them a tensor, has them all; with fewer
-    tensors it lacks the first, and they are the others. A number alone never is an operand, nor is one in the place of an optional operand.
+    tensors it lacks the first, and they are the others. A number alone never is an operand, nor is one in the
+    place of an optional operand.
     """
     names = kind.operands
     if names[0].startswith("*"):

@@ -13,17 +13,17 @@ DIMENSION = 2**31
 ELEMENTS = 2**40
 
 
-def check_size(frame: Frame, op: Op, shape: Shape, span: Span, origin: tuple[Note, ...]) -> None:
-    """Refuses a tensor that is empty along some axis, or passes the limits. origin: where the inputs are from."""
+def check_size(frame: Frame, op: Op, shape: Shape, span: Span, notes: Callable[[], tuple[Note, ...]]) -> None:
+    """Refuses a tensor that is empty along some axis, or passes the limits. notes: where the inputs are from."""
     try:
         for axis, dim in enumerate(shape):
             if not at_least(dim, 1):
-                raise frame.refuse(wording_shapes.empty_axis(span, op.name, show(shape), axis, origin))
+                raise frame.refuse(wording_shapes.empty_axis(span, op.name, show(shape), axis, notes()))
     except Learn as fact:
         fact.span = fact.span or span
         raise
     if too_large(tuple(substitute(d, frame.prover.given) for d in shape)):
-        raise frame.refuse(wording_shapes.tensor_too_large(span, show(shape), origin))
+        raise frame.refuse(wording_shapes.tensor_too_large(span, show(shape), notes()))
 
 
 def too_large(shape: Shape) -> bool:
