@@ -88,6 +88,9 @@ ODD = {
     "no parameters": "net A {\n input x: float32[N, 3]\n output tanh(x), tanh(x), x\n}",
     "a loss that is a target": "net A {\n input x: float32[N, 3]\n target t: float32[]\n output tanh(x)\n loss t\n}",
     "a loss that is a parameter": "net A {\n input x: float32[N, 3]\n param w: float32[] = ones\n output x * w\n loss w\n}",
+    "a dropout of one number": (
+        "net A {\n input x: float32[N, 3]\n param w: float32[] = ones\n output x * w\n loss dropout(w * 2, 0.5)\n}"
+    ),
     "two precisions": (
         "net A {\n input x: float32[N, 3], z: float64[N, 3]\n a = x -> Linear(2)\n b = z -> Linear(2)\n"
         " output a, b\n loss mean(a * a)\n loss mean(b * b)\n}"
@@ -222,6 +225,16 @@ def test_the_gradient_graph_computes_no_number_that_it_could_hold():
     x = np.linspace(-2.0, 2.0, 12).reshape(4, 3)
     *_, dx = interpret(made, {"x": x}, {})
     assert np.allclose(dx, np.where(np.abs(x) < 1, x / 12, 0), rtol=1e-15, atol=0)
+
+
+def test_a_number_that_its_dtype_cannot_hold_is_computed_where_it_is_needed():
+    net = written(
+        "net A {\n input x: float32[3]\n param w: float32[] = ones\n output x\n loss 1e30 * (1e30 * w)\n}"
+    )
+    located = objective(net).located
+    (weight,) = located.flat.params.values()
+    made = reverse(located, located.flat.outputs[:1], [weight], {}).flat
+    assert [node.op.name for node in made.nodes].count("mul") == 3
 
 
 def test_what_the_loss_does_not_read_has_a_gradient_of_zeros():

@@ -299,12 +299,23 @@ def test_a_known_difference_explains_nothing_else(known: Known) -> None:
 
 def test_none_is_blamed_for_a_wrong_gradient(examiner: Examiner, monkeypatch) -> None:
     """Where PyTorch's gradient is known to be wrong, netc's must still be what differences say."""
-    shows = next(known.shows for known in KNOWN if "axis of one" in known.name)
-    assert found(examiner, shows) == set()
-    right = OPS["InstanceNorm2d"].vjp
-    wrong = lambda self, *given: tuple(1.001 * d for d in right(self, *given))  # noqa: E731
-    monkeypatch.setattr(OPS["InstanceNorm2d"], "vjp", wrong)
-    assert "gradient" in found(examiner, shows)
+    norm, shows = OPS["InstanceNorm2d"], next(known.shows for known in KNOWN if "axis of one" in known.name)
+    right, flat = norm.vjp, shows.replace("permute(v1, 1, 2, 3, 0)", "v1 * 1.5")
+    assert found(examiner, shows) == found(examiner, flat) == set()
+    monkeypatch.setattr(norm, "vjp", lambda self, *given: tuple(1.001 * d for d in right(self, *given)))
+    (outcome,) = examiner.examine([Task(shows)])
+    assert {f.where for f in outcome.findings} >= {
+        f"gradient by {n}" for n in ("x0", "in1.weight", "in1.bias")
+    }
+    monkeypatch.setattr(
+        norm, "vjp", lambda self, *given: (right(self, *given)[0] + 0.1, *right(self, *given)[1:])
+    )
+    (outcome,) = examiner.examine([Task(flat)])  # where the slope is 0, and PyTorch is right
+    assert {f.where for f in outcome.findings} >= {"gradient by x0"}
+    assert (
+        known_of(Finding("gradient", "gradient by x0", "its shape differs", sided=False), case_of(shows))
+        is None
+    )
 
 
 def test_none_is_blamed_for_an_error_that_rounding_cannot_make() -> None:

@@ -76,6 +76,13 @@ def test_a_block_is_a_row() -> None:
     assert len(found) == 4 + 8 + 2
 
 
+def test_what_stands_beside_is_folded_too() -> None:
+    head = "block Head {\n input x: [N, C]\n output x -> Linear(3) -> Linear(3)\n}\n"
+    body = " input x: float32[N, 4]\n target t: float32[N, 3]\n output x -> Head\n loss mse(x -> Head, t)\n"
+    found = cost(elaborate(program(f"{head}net A {{\n{body}}}\n"), "A"), 0)
+    assert [(row.layer, row.params) for row in (*found.rows, *found.beside)] == [("Head", 27), ("Head", 27)]
+
+
 @pytest.mark.parametrize("depth", [0, 1, 2, 9])
 @pytest.mark.parametrize("spec", ["resnet ResNet50", "vit ViTTiny", "siamese Siamese", "googlenet GoogLeNet"])
 def test_folded_rows_add_up_to_the_same(spec: str, depth: int) -> None:

@@ -234,6 +234,25 @@ def test_what_is_refused_says_why(statement, said):
     assert said in finding.message
 
 
+@pytest.mark.parametrize(
+    ("statement", "refused"),
+    [
+        ("y, g = t -> GRU(4)", True),
+        ("y, g = t -> (GRU(4) -> RNN(4))", True),
+        ("g = gru: GRU(4)\n    y, i = t -> g", True),
+        ("y, g = (t[0], t[1]) -> GRU(4)", False),
+        ("y, g = GRU(t[0], t[1], 4)", False),
+        ("y, g = (t[0], t[1]) -> first: GRU(4)", False),
+        ("y = t[0] -> GRU(4) * 1 -> Take", False),
+        ("y = t -> Take", False),
+    ],
+)
+def test_states_are_passed_on_where_they_are_written_out(statement, refused):
+    block = "block Take {\n    input x: [L, N, C], h: [1, N, C]\n    output x\n}\n"
+    text = f"{block}net A {{\n    {INPUTS}\n    t = x -> GRU(4)\n    {statement}\n    output y\n}}\n"
+    assert [f.code for f in found(text)] == ["E0511"] * refused
+
+
 def test_a_number_is_an_argument_and_no_state():
     calls = "a, h = GRU(x, 3)\n    b, _ = GRU(a, h, 3)\n    y, _, _ = LSTM(b, 3, 2)"
     assert not found(f"net A {{\n    {INPUTS}\n    {calls}\n    output y\n}}\n")

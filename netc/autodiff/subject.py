@@ -65,7 +65,8 @@ def subject(
     rng = np.random.default_rng([seed, 2])
     inputs = dict(drawn_trial(net, made.located.flat, sizes, [seed, min(BATCHES)]).inputs)
     for mask in mode.masks:
-        inputs[mask.value.hint] = (rng.random(numbers(mask.value.type.shape)) < mask.keep).astype(np.float64)
+        kept = rng.random(numbers(mask.value.type.shape)) < mask.keep
+        inputs[mask.value.hint] = np.asarray(kept, np.float64)
     names = {w.hint for w in made.weights}
     weighing = tuple(v for v in located.flat.inputs if v.hint in names)
     for value in weighing:

@@ -61,7 +61,7 @@ class Tape:
         chosen = op.selects(*numbers)
         if chosen is not None and isinstance(made, tuple) and values[chosen].type == Type(dtypes[0], made):
             return Traced(values[chosen], self)
-        if made == () and (number := _folded(op, values, numbers)) is not None:
+        if made == () and (number := _folded(op, values, numbers, dtypes[0])) is not None:
             return Traced(self.constant(number, dtypes[0]), self)
         key = (op, *(id(v) for v in values))
         if key not in self.made:
@@ -212,14 +212,15 @@ def _number(value: Value) -> Any:
     return value.number if isinstance(value, Constant) and not value.type.shape else None
 
 
-def _folded(op: Op, values: Sequence[Value], numbers: Sequence[Any]) -> Any:
-    """What `op` makes of numbers alone, in float64; None where it waits for a size or is not finite."""
+def _folded(op: Op, values: Sequence[Value], numbers: Sequence[Any], dtype: str) -> Any:
+    """What `op` makes of numbers alone, in float64; None where it waits for a size or is not finite in its dtype."""
     if None in numbers or any(isinstance(a, Dim) for a in vars(op).values()):
         return None
     kinds = ["float64" if v.type.dtype in FLOATS else v.type.dtype for v in values]
     with np.errstate(all="ignore"):
         made = op.forward(*(np.asarray(n, kind) for n, kind in zip(numbers, kinds, strict=True)))
-    return np.asarray(made).item() if np.isfinite(made).all() else None
+        finite = np.isfinite(np.asarray(made).astype(dtype)).all()
+    return np.asarray(made).item() if finite else None
 
 
 def free_sizes(values: Sequence[Value]) -> list[str]:

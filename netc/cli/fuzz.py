@@ -47,8 +47,9 @@ def command(
     with and without its optimisations, at opsets 17, 20 and 23 in turn, all at two batch sizes; the gradient
     graph against torch.autograd and against finite differences; the text against what the parser and the writer
     make of it; and, for one program in four, a second compilation in another process, to the byte.
-    A difference that nothing explains is written to --out as a small program, and the exit status is 1.
-    Interrupted, it tells what it has found until then. With FILEs, these programs are compared instead of random ones, at every opset.
+    A difference that nothing explains is written to --out as a small program, and the exit status is 1. Interrupted,
+    it tells what it has found until then. With FILEs, these programs are compared instead of random ones, at every
+    opset.
 
     \b
     netc fuzz --programs 100000 --seed 1 --jobs 2 --pairs
@@ -58,22 +59,20 @@ def command(
         sys.exit(_examined(files))
     from netc.fuzz.campaign import Tally, campaign, missing, started, sweep
 
-    tally, can, seconds, progress = Tally(), None, 0.0, _Progress(programs, out)
+    tally, can, progress = Tally(), None, _Progress(programs, out)
     with started(jobs) as pool:
         try:
             campaign(pool, tally, seed, programs, time_limit, progress)
-            seconds = progress.seconds
+            progress.random = tally.programs, progress.seconds
             if pairs:
                 can = sweep(pool, tally, seed, programs, jobs, progress)
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
-            click.echo(
-                _text(tally, min(tally.programs, programs), seconds or progress.seconds, can), nl=False
-            )
+            click.echo(_text(tally, progress, can), nl=False)
             raise
     if can is not None:
         _list_pairs(out, missing(tally), can)
-    click.echo(_text(tally, min(tally.programs, programs), seconds, can), nl=False)
+    click.echo(_text(tally, progress, can), nl=False)
     if tally.failures:
         click.echo(_shrunk(tally, out), nl=False)
     sys.exit(1 if tally.failed else 0)
@@ -85,6 +84,7 @@ class _Progress:
     def __init__(self, programs: int, out: Path) -> None:
         self.programs, self.start, self.last = programs, time.monotonic(), time.monotonic()
         self.out, self.known = out, set[int]()
+        self.random: tuple[int, float] | None = None  # how many random programs there were, and in what time
 
     @property
     def seconds(self) -> float:
@@ -108,12 +108,13 @@ class _Progress:
         )
 
 
-def _text(tally: Tally, made: int, seconds: float, can: list[tuple[str, str]] | None) -> str:
+def _text(tally: Tally, progress: _Progress, can: list[tuple[str, str]] | None) -> str:
     from netc.fuzz.campaign import missing
     from netc.fuzz.examine import AGAIN
     from netc.fuzz.generate import registry
 
     ops, left = len(registry()), missing(tally)
+    made, seconds = progress.random or (tally.programs, progress.seconds)
     more = f" and {tally.programs - made} of pairs" if tally.programs > made else ""
     lines = [
         f"{made} programs{more}, {made / seconds:.1f} a second in {seconds:.0f} s; {tally.ops} ops; "

@@ -38,17 +38,25 @@ def command(name: str | None, format: str) -> None:
     netc ops SqueezeExcite
     """
     if name is None:
-        print_json(_list_data()) if format == "json" else click.echo("\n".join(_list_text()))
+        _print(_list_data() if format == "json" else _list_text())
     elif name in OPS:
         described = describe(OPS[name])
-        print_json(_data(described)) if format == "json" else click.echo("\n".join(_op_text(described)))
+        _print(_data(described) if format == "json" else _op_text(described))
     elif name in blocks():
         block = blocks()[name]
-        print_json(_data(block)) if format == "json" else click.echo("\n".join(_block_text(block)))
+        _print(_data(block) if format == "json" else _block_text(block))
     else:
         said = name_help(name, [*OPS, *blocks()]) or "`netc ops` lists them"
         hint = f"{said[0].upper()}{said[1:]}{'' if said.endswith('?') else '.'}"
         raise click.UsageError(f"There is no layer, function or standard block `{name}`. {hint}")
+
+
+def _print(made: dict[str, Any] | Iterator[str]) -> None:
+    """Prints data as JSON, or lines."""
+    if isinstance(made, dict):
+        print_json(made)
+    else:
+        click.echo("\n".join(made))
 
 
 # -- all of them --------------------------------------------------------------------------------------

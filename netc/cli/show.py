@@ -35,7 +35,8 @@ def command(
     ir: bool,
     format: str,
 ) -> None:
-    """Show a net layer by layer: path, layer, output shape, parameters, multiply-adds, and the totals.
+    """Show a net layer by layer: path, layer, output shape (the first of several), parameters, multiply-adds, and
+    the totals.
 
     Multiply-adds are those of convolutions and matrix products, as papers count them; for one image,
     give N: `--set N=1`. Nothing is allocated, however large the net is.

@@ -54,7 +54,10 @@ def command(
     check_memory(net, COPIES)
     inputs, weights = _split(program.source.path, net, given, seed)
     lines = trace(net, inputs, weights)
-    print_json(_data(lines)) if format == "json" else click.echo(_table(lines), nl=False)
+    if format == "json":
+        print_json(_data(lines))
+    else:
+        click.echo(_table(lines), nl=False)
 
 
 def values_at(at: tuple[str, ...]) -> dict[str, Any]:

@@ -125,6 +125,10 @@ def led_into_optional(span: Span, layer: str, inputs: Sequence[str], got: int, h
     return Diagnostic("E0511", message, span, help=help_)
 
 
+def written_out(names: Sequence[str], layer: str) -> str:
+    return f"if that is meant, write the values out: `({', '.join(names)}) -> {layer}`"
+
+
 def unpack_first(layer: str, count: int, unpacked: str, then: str) -> str:
     return f"`{layer}` gives {count} values: write `{unpacked}`, and then `{then}`"
 

@@ -1,7 +1,8 @@
 """Differences that others are known to make: each with its cause, the versions that show it, and its pattern.
 
-A pattern is of nodes of the ONNX graph or of PyTorch expressions, as wide as what shows the difference and no wider. `shows` is a program
-that shows it; a test runs it, and fails where the difference is gone, so that the entry goes, too.
+A pattern is of nodes of the ONNX graph or of PyTorch expressions, as wide as what shows the difference and no
+wider. `shows` is a program that shows it; a test runs it, and fails where the difference is gone, so that the entry
+goes, too.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Known:
 
 def known_of(finding: Finding, case: Case) -> Known | None:
     """The difference that explains a finding, if one does."""
-    if not (finding.sided or finding.note):
+    if not finding.sided:
         return None
     told = (
         k

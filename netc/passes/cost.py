@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from netc.dims import AnyDim, Shape, substitute
-from netc.ir.module import Call, Net, Node, Param, Path, Step
+from netc.ir.module import Call, Net, Node, Param, Path, Step, Value
 from netc.ir.walk import needed
 from netc.passes.initial import state
 from netc.passes.inline import inline
@@ -47,15 +47,20 @@ def cost(net: Net, depth: int | None = None) -> Cost:
     depth: so many levels of blocks are opened, and those below are a row each; all unless it is given.
     """
     counted: set[Path] = set()
-    nodes = (_rows(node, counted) for node in inline(net).nodes)
-    rows = list(_folded(needed(net.block.body, net.block.outputs), nodes, (), {}, depth))
+    rows = _table(net, net.block.outputs, counted, depth)
     every = [value for step in net.block.body for value in step.outputs]
-    beside = [row for n in inline(net, every).nodes for row in _rows(n, counted) if row.params != 0]
+    beside = [row for row in _table(net, every, counted, depth) if row.params != 0]
     unread = (param for param in state(net).values() if param.trainable and param.path not in counted)
     beside += map(_raw, unread)
     total = count_parameters(net.block.params, net.block.body, {})
     _, macs, flops = _sums(rows)
     return Cost(tuple(rows), tuple(beside), total, macs, flops)
+
+
+def _table(net: Net, outputs: Sequence[Value], counted: set[Path], depth: int | None) -> list[Row]:
+    """The rows of what `outputs` need; parameters that are `counted` count no more."""
+    nodes = (_rows(node, counted) for node in inline(net, outputs).nodes)
+    return list(_folded(needed(net.block.body, outputs), nodes, (), {}, depth))
 
 
 def _rows(node: Node, counted: set[Path]) -> list[Row]:

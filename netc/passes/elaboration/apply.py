@@ -16,7 +16,7 @@ from netc.ops.contract import FLOATS, INTEGERS, OPERATORS, Mismatch, Op, Paramet
 from netc.passes.elaboration.frame import NODES, Frame, Site
 from netc.passes.elaboration.naming import claim, numbered, snake_case
 from netc.passes.elaboration.numbers import concrete
-from netc.passes.elaboration.results import check_count
+from netc.passes.elaboration.results import check_count, check_led
 from netc.passes.elaboration.shared import check_shared, difference
 from netc.passes.elaboration.sizes import check_known, check_size
 from netc.passes.elaboration.starts import started
@@ -98,6 +98,8 @@ def _apply_in_turn(
         if isinstance(layer, Repeat) and done == 1:
             _check_growth(frame, layer, frame.nodes - before, span)
         given = current if isinstance(current, tuple) else (current,)
+        if done:
+            check_led(frame, step, given, step.span or span)
         current = _apply_step(
             frame, step, given, step.span or span, place, counter, isinstance(layer, Repeat)
         )

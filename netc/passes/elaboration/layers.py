@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from netc.diagnostics import wording_calls, wording_names
@@ -18,6 +19,7 @@ from netc.passes.elaboration.frame import Frame
 from netc.passes.elaboration.names import text_of, within
 from netc.passes.elaboration.naming import check_segment
 from netc.passes.elaboration.operators import unrolled
+from netc.passes.elaboration.results import check_led
 from netc.passes.elaboration.shared import chosen_weights
 from netc.passes.elaboration.starts import bind_initialiser, taken
 from netc.passes.elaboration.values import (
@@ -81,13 +83,17 @@ def _pipe(frame: Frame, node: tree.Pipe) -> Any:
     current: Any = start
     for i, step in enumerate(rest):
         inputs = current if isinstance(current, tuple) else (current,)
-        current = or_all(
-            frame,
-            lambda step=step, inputs=inputs: apply_layer(frame, _layer(frame, step), inputs, step.span),  # type: ignore[misc]
-            rest,
-            i + 1,
-        )
+        led = i > 0 or not isinstance(first, tree.Tuple)
+        current = or_all(frame, partial(_step, frame, step, inputs, led), rest, i + 1)
     return current
+
+
+def _step(frame: Frame, node: tree.Expression, inputs: Sequence[Value], led: bool) -> Any:
+    """What a step of a pipe makes. led: whether the inputs are what a step before gave, and not written out."""
+    layer = _layer(frame, node)
+    if led:
+        check_led(frame, layer, inputs, node.span)
+    return apply_layer(frame, layer, inputs, node.span)
 
 
 def _layers(frame: Frame, nodes: Sequence[tree.Expression]) -> list[Any]:

@@ -10,6 +10,7 @@ from netc.diagnostics import Span, wording_calls
 from netc.ir.module import Call, Node, Step, Value
 from netc.ops.contract import Op
 from netc.passes.elaboration.frame import Frame
+from netc.passes.elaboration.values import BlockLayer, Chain, Layer, OpLayer, Repeat
 
 WRITTEN = re.compile(r"(?:^|`)((?:\w+, )+\w+) = ")  # in the docstring of an op: `y, h, c = x -> LSTM(8)`
 PLAIN = re.compile(r"\w+\([^()\n]*\)")
@@ -26,7 +27,7 @@ def unpacking(frame: Frame, found: Sequence[object], taken: Sequence[str]) -> li
 
 
 def check_count(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> None:
-    """Refuses inputs that are more or fewer than `op` takes, or that a chain leads where they may not be meant to go."""
+    """Refuses inputs that are more or fewer than `op` takes."""
     variadic = op.operands[0].startswith("*")
     required = sum(not n.endswith("?") for n in op.operands)
     if not variadic and not required <= len(operands) <= len(op.operands):
@@ -36,15 +37,30 @@ def check_count(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> No
         raise frame.refuse(
             wording_calls.wrong_input_count(span, op.name, names, required, len(operands), written, help_)
         )
-    if not variadic and len(operands) > required and (help_ := _led_on(frame, op, operands, span)):
-        names = [n.rstrip("?") for n in op.operands[required : len(operands)]]
-        raise frame.refuse(wording_calls.led_into_optional(span, op.name, names, len(operands), help_))
 
 
-def _led_on(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> str | None:
-    """What to write instead where the values are all those of a step, and the spec has named none of them."""
-    named = any(held is x for held in frame.env.values() for x in operands)
-    return None if named else chained(frame, operands, written_layer(frame, span, op.name, operands))
+def check_led(frame: Frame, layer: Layer, inputs: Sequence[Value], span: Span) -> None:
+    """Refuses to lead the several values of a step into optional inputs of an op: those are written out."""
+    op = _first(layer)
+    if op is None or op.operands[0].startswith("*"):
+        return
+    required = sum(not n.endswith("?") for n in op.operands)
+    if required < len(inputs) <= len(op.operands):
+        written = written_layer(frame, span, op.name, inputs)
+        names = [n.rstrip("?") for n in op.operands[: len(inputs)]]
+        help_ = chained(frame, inputs, written) or wording_calls.written_out(names, written)
+        raise frame.refuse(
+            wording_calls.led_into_optional(span, op.name, names[required:], len(inputs), help_)
+        )
+
+
+def _first(layer: Layer) -> type[Op] | None:
+    """The op that gets what comes into `layer`; None where a block does."""
+    while not isinstance(layer, OpLayer):
+        if isinstance(layer, BlockLayer) or (isinstance(layer, Repeat) and not layer.count):
+            return None
+        layer = layer.steps[0] if isinstance(layer, Chain) else layer.layer
+    return layer.kind
 
 
 def chained(frame: Frame, inputs: Sequence[Value], layer: str) -> str | None:
