@@ -76,6 +76,22 @@ def test_what_was_found_stays_mended(path: Path, examiner: Examiner) -> None:
         assert not outcome.aside and not outcome.findings
 
 
+RARE = {
+    ("ConvTranspose2d", "bce"): "conv_transpose2d_bce",
+    ("argmin", "max_unpool2d"): "argmin_max_unpool2d",
+    ("argsort", "max_unpool3d"): "argsort_max_unpool3d",
+    ("one_hot", "max_unpool3d"): "one_hot_max_unpool3d",
+}
+
+
+@pytest.mark.parametrize(("pair", "name"), RARE.items(), ids=RARE.values())
+def test_a_pair_that_the_fuzzer_hardly_meets(pair: tuple[str, str], name: str, examiner: Examiner) -> None:
+    """Values between 0 and 1, or positions of which none stands twice, that chance does not bring."""
+    text = written(read((HERE / "fuzz_pairs" / f"{name}.net").read_text("utf-8")))
+    for outcome in examiner.examine([Task(text, opset) for opset in OPSETS]):
+        assert outcome.pairs[pair] and not outcome.aside and not outcome.findings
+
+
 def test_a_program_follows_from_seed_and_number() -> None:
     """Also in another process, where sets have another order."""
     code = "from netc.fuzz.campaign import task_of\nfor i in range(12): print(task_of(7, i).text)"
