@@ -6,7 +6,6 @@ import math
 import random
 import re
 import sys
-import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from emitted import RIGHT, ROOT, loaded, made, net_of, nets, run_source, sizes_of, written
+from in_memory import lines_run
 from update_golden import EXAMPLES, GOLDEN, golden
 
 import netc.autodiff.trial
@@ -538,20 +538,16 @@ def test_long_chains_and_sums() -> None:
 
 
 def test_time_is_linear() -> None:
-    def seconds(count: int) -> float:
+    def lines(count: int) -> int:
         net = written(f"net A {{ input x: float32[N, 2]\n output x -> l: (Linear(2) -> relu) * {count} }}")
         net2 = written(
             f"net A {{ input x: float32[N, 2]\n y = x\n for i in range({count}) {{\n"
             'y = y -> "l{i}": Linear(2) -> c[i].a: (Linear(2) -> relu) }\n output y }'
         )
-        start = time.perf_counter()
-        to_torch(net)
-        to_torch(net2)
-        return time.perf_counter() - start
+        return lines_run(lambda: (to_torch(net), to_torch(net2)))
 
-    seconds(50)
-    small, large = min(seconds(1000) for _ in range(3)), seconds(8000)
-    assert large < 8 * small * 2.5, (small, large)
+    lines(50)  # what is looked up once
+    assert lines(800) < 8.5 * lines(100)
 
 
 # -- safety -------------------------------------------------------------------------------------------
