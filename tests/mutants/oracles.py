@@ -40,7 +40,8 @@ from netc.passes.cost import cost
 from netc.passes.initial import draw, state
 from netc.passes.inline import inline
 from tests.mutants.mutant import Mutant
-from tests.mutants.nets import GRADIENTS, NAMES, NETS, ONCE, WRONG
+from tests.mutants.nets import GRADIENTS, NAMES, NETS, ONCE
+from tests.mutants.wrong import WRONG
 
 ROOT = Path(__file__).parents[2]
 OPSETS = (17, 20, 23)
