@@ -187,6 +187,7 @@ def sweep(
         start = programs + turn * len(registry()) ** 2
         numbered = [(start + i, pair) for i, pair in enumerate(left)]
         parts = [numbered[i : i + CHUNK] for i in range(0, len(numbered), CHUNK)]
+        # by chance, then every other turn by the search, and of the possible ones half on narrow inputs
         way = Way(turn >= SWEEPS - 1 and turn % 2 == 1, turn > SWEEPS and turn % 4 >= 2)
         works = ((chunk, seed, [i for i, _ in part], [pair for _, pair in part], way) for part in parts)
         for part in _run(pool, works):
