@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from netc.backends.onnx_proto import GRAPH, INITIALIZER, RAW_DATA, frame, tensor_head
-from netc.backends.output import Sink, write_output
+from netc.backends.output import Sink, Writer, write_outputs
 from netc.backends.to_onnx import OnnxModel
 from netc.backends.weights import Layout, Weights, lay_out, write_tensors
 from netc.ir.module import Param
@@ -16,22 +16,28 @@ LIMIT = 2**31 - 1  # bytes that a protobuf message may have
 EXTERNAL = 1  # TensorProto.DataLocation
 
 
-def write_onnx(
-    path: Path, model: OnnxModel, weights: Weights, force: bool = False, limit: int = LIMIT
-) -> None:
-    """Writes `model` with its weights; beside it, in `path`.data, where one file may not hold them all."""
+def onnx_files(path: Path, model: OnnxModel, weights: Weights, limit: int = LIMIT) -> dict[Path, Writer]:
+    """What is to be written of `model`: `path`, and `path`.data where one file may not hold all its weights."""
     message = _Message.of(model)
     if message.length <= limit:
-        write_output(path, lambda sink: message.write(sink, weights), force)
-        return
+        return {path: lambda sink: message.write(sink, weights)}
     beside = path.with_name(path.name + ".data")
     layout = lay_out(model.parameters, model.proto.metadata_props[0].value)
-    write_output(beside, lambda sink: write_tensors(sink, layout, weights), force)
     proto = type(model.proto)()
     proto.CopyFrom(model.proto)
     for name, param in model.parameters.items():
         _refer(proto.graph.initializer.add(), name, param, beside.name, layout)
-    write_output(path, lambda sink: sink.write(proto.SerializeToString(deterministic=True)), force)
+    return {
+        beside: lambda sink: write_tensors(sink, layout, weights),
+        path: lambda sink: sink.write(proto.SerializeToString(deterministic=True)),
+    }
+
+
+def write_onnx(
+    path: Path, model: OnnxModel, weights: Weights, force: bool = False, limit: int = LIMIT
+) -> None:
+    """Writes `model` with its weights."""
+    write_outputs(onnx_files(path, model, weights, limit), force)
 
 
 class _Message:

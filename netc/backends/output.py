@@ -1,17 +1,18 @@
-"""Turns what a writer gives into a file: written beside the target, renamed, never over a stranger's file."""
+"""Turns what writers give into files: all of them whole or none, never over a stranger's file."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import mkstemp
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netc.diagnostics import Refused
 from netc.diagnostics.wording_weights import cannot_write, not_ours
+from netc.files.read import reason
+from netc.files.write import write_all, write_files
 from netc.ops.arrays import np
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Part:
 
 
 Piece: TypeAlias = "npt.NDArray[Any] | Part"
+Writer: TypeAlias = "Callable[[Sink], None]"
 
 
 @dataclass(eq=False)
@@ -58,10 +60,10 @@ class Sink:
             self.write(view)
             return
         self.flush()
-        _write_all(self.descriptor, view)
+        write_all(self.descriptor, view)
 
     def flush(self) -> None:
-        _write_all(self.descriptor, memoryview(bytes(self.pending)))
+        write_all(self.descriptor, memoryview(bytes(self.pending)))
         self.pending.clear()
 
     def _copy(self, part: Part) -> None:
@@ -75,19 +77,22 @@ class Sink:
         while done < part.length:
             data = os.pread(part.descriptor, min(BUFFER, part.length - done), part.offset + done)
             _require_whole(bool(data))
-            _write_all(self.descriptor, memoryview(data))
+            write_all(self.descriptor, memoryview(data))
             done += len(data)
 
 
-def write_output(path: Path, write: Callable[[Sink], None], force: bool = False) -> None:
-    """Writes `path` whole or not at all. A file there that netc did not write stays, unless `force`."""
-    if not force and path.exists() and not written_by_netc(path):
-        raise Refused(not_ours(str(path)))
+def write_outputs(writers: Mapping[Path, Writer], force: bool = False) -> None:
+    """Writes all the files or none. A file there that netc did not write stays, unless `force`."""
+    if strangers := [p for p in writers if not force and p.exists() and not written_by_netc(p)]:
+        raise Refused(*(not_ours(str(path)) for path in strangers))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, write)
+        write_files({path: _through_sink(write) for path, write in writers.items()})
     except OSError as error:
-        raise Refused(cannot_write(str(path), error.strerror or str(error))) from error
+        raise Refused(cannot_write(str(error.filename), reason(error))) from error
+
+
+def write_output(path: Path, write: Writer, force: bool = False) -> None:
+    write_outputs({path: write}, force)
 
 
 def written_by_netc(path: Path) -> bool:
@@ -103,37 +108,18 @@ def written_by_netc(path: Path) -> bool:
     return start[8:].startswith(SAFETENSORS_MARK)
 
 
-def _replace(path: Path, write: Callable[[Sink], None]) -> None:
-    descriptor, name = mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        try:
-            sink = Sink(descriptor)
-            write(sink)
-            sink.flush()
-            os.fchmod(descriptor, 0o666 & ~_umask())
-        finally:
-            os.close(descriptor)
-        os.replace(name, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
+def _through_sink(write: Writer) -> Callable[[int], None]:
+    def to(descriptor: int) -> None:
+        sink = Sink(descriptor)
+        write(sink)
+        sink.flush()
 
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+    return to
 
 
 def _bytes(values: npt.NDArray[Any]) -> memoryview:
     little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
     return little.reshape(-1).view(np.uint8).data if little.size else memoryview(b"")
-
-
-def _write_all(descriptor: int, data: memoryview) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
 
 
 def _copy_in_kernel(part: Part, target: int) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from netc.backends.output import Part, Piece, Sink, write_output
+from netc.backends.output import Part, Piece, Sink, Writer, write_outputs
 from netc.backends.safetensors_file import Stored, header_bytes, read_header
 from netc.diagnostics import Diagnostic, Refused
 from netc.diagnostics import wording_weights as wording
@@ -184,9 +184,14 @@ def write_tensors(sink: Sink, layout: Layout, weights: Weights) -> None:
         sink.piece(piece)
 
 
+def safetensors_files(path: Path, state: State, weights: Weights, description: str) -> dict[Path, Writer]:
+    """What is to be written: every parameter and buffer of `state`; `description` is the one entry of its metadata."""
+    layout = lay_out(state, description)
+    return {path: lambda sink: write_tensors(sink, layout, weights)}
+
+
 def write_safetensors(
     path: Path, state: State, weights: Weights, description: str, force: bool = False
 ) -> None:
-    """Writes every parameter and buffer of `state`; `description` is the one entry of its metadata."""
-    layout = lay_out(state, description)
-    write_output(path, lambda sink: write_tensors(sink, layout, weights), force)
+    """Writes such a file."""
+    write_outputs(safetensors_files(path, state, weights, description), force)

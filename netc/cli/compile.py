@@ -114,10 +114,10 @@ def write_net(
     force: bool,
     optimizer: Chosen | None = None,
 ) -> list[Path]:
-    """Writes the files of `target`; gives their paths. optimizer: of a step of training."""
+    """Writes the files of `target`, all or none; gives their paths. optimizer: of a step of training."""
     from netc.backends.describe import describe
-    from netc.backends.output import write_output
-    from netc.backends.weights import Drawn, opened_weights, write_safetensors
+    from netc.backends.output import Writer, write_outputs
+    from netc.backends.weights import Drawn, opened_weights, safetensors_files
     from netc.passes.elaboration.naming import snake_case
     from netc.passes.initial import state
 
@@ -132,22 +132,24 @@ def write_net(
     _check_free([paths[kind] for kind in wanted], force)
     table = state(net)
     check_room(table, folder, sum(kind in ("onnx", "safetensors") for kind in wanted))
+    files: dict[Path, Writer] = {}
     with opened_weights(weights, table) if weights else nullcontext(Drawn(table, seed)) as source:
         if "onnx" in wanted:
-            from netc.backends.onnx_file import write_onnx
+            from netc.backends.onnx_file import onnx_files
             from netc.backends.to_onnx import to_onnx
 
-            write_onnx(paths["onnx"], to_onnx(net, opset), source, force)
+            files |= onnx_files(paths["onnx"], to_onnx(net, opset), source)
         if optimizer is not None:
-            from netc.backends.onnx_file import write_onnx
+            from netc.backends.onnx_file import onnx_files
             from netc.backends.to_onnx_training import to_onnx_training
 
-            write_onnx(paths["train.onnx"], to_onnx_training(net, optimizer, opset), source, force)
+            files |= onnx_files(paths["train.onnx"], to_onnx_training(net, optimizer, opset), source)
         if "py" in wanted:
             from netc.backends.to_torch import to_torch
 
-            text = to_torch(net)
-            write_output(paths["py"], lambda sink: sink.write(text.encode()), force)
+            text = to_torch(net).encode()
+            files[paths["py"]] = lambda sink: sink.write(text)
         if "safetensors" in wanted:
-            write_safetensors(paths["safetensors"], table, source, describe(net), force)
+            files |= safetensors_files(paths["safetensors"], table, source, describe(net))
+        write_outputs(files, force)
     return [paths[kind] for kind in wanted]

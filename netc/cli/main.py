@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from contextlib import suppress
 from importlib import import_module
@@ -79,8 +80,9 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Runs a verb. Exit status: 0 clean, 1 findings, 2 wrong usage, 130 interrupted."""
+    """Runs a verb. Exit status: 0 clean, 1 findings, 2 wrong usage, 130 interrupted, 143 terminated."""
     sys.setrecursionlimit(20_000)
+    _end_on_signals()
     try:
         code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -109,6 +111,18 @@ def main() -> None:
             f"error: netc itself failed ({type(error).__name__}: {visible(str(error)[:300])}).\n"
             "This is a bug of netc; NETC_DEBUG=1 shows where."
         )
+
+
+def _end_on_signals() -> None:
+    """SIGTERM and SIGHUP unwind as Ctrl-C does, so that what was half done is taken back."""
+
+    def end(number: int, frame: object) -> NoReturn:
+        sys.exit(128 + number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 def _complain(text: str) -> NoReturn:

@@ -1,7 +1,6 @@
 """The folder of a run: what stands in it, written whole or not at all, and read back."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from netc.diagnostics import Refused
 from netc.diagnostics import wording_train as say
+from netc.files.write import write_all, write_files
 from netc.train.preprocess import Preprocess, from_json
 
 WEIGHTS = "best.safetensors"
@@ -76,15 +76,8 @@ def _number(folder: str, name: str) -> int:
 
 def write(path: Path, content: bytes | str) -> None:
     """Put a file in place in one go, so that no reader and no crash sees half of it."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        with beside.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    data = content.encode() if isinstance(content, str) else content
+    write_files({path: lambda descriptor: write_all(descriptor, data)}, sync=True)
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:

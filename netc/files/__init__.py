@@ -1,0 +1,1 @@
+"""Regular files of bounded size, read; files written whole or not at all."""
