@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import netc.ops  # noqa: F401  # enters the ops
 from netc.ops.describe import Description, describe, families, initialisers
 from netc.std.describe import BlockDescription, blocks
 

@@ -9,7 +9,6 @@ from types import ModuleType
 import numpy as np
 import torch
 
-import netc.ops  # noqa: F401  # enters the ops
 from netc.backends.to_torch import to_torch
 from netc.diagnostics import Refused
 from netc.ir.module import Net

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import netc.ops  # noqa: F401
 from netc.diagnostics import Diagnostic, Refused
 from netc.diagnostics.render import render_text
 from netc.passes.check import check

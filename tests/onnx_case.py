@@ -13,7 +13,6 @@ from op_driver import OPSETS, drop_unused
 from op_graph import Graph, run_model
 from op_symbols import shapes_of
 
-import netc.ops  # noqa: F401  (fills the registry)
 from netc.ops.attributes import bind
 from netc.ops.contract import DTYPES, OPS, Mismatch, Operand
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import netc.ops  # noqa: F401  # enters the ops
 from netc.diagnostics import Refused
 from netc.ir.module import Net
 from netc.passes.elaborate import elaborate

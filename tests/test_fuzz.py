@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-import netc.ops  # noqa: F401
 from netc.cli.main import cli
 from netc.fuzz import case as case_module
 from netc.fuzz.bench import RUNNER, Bench

@@ -8,7 +8,6 @@ import torch
 from handmade import Hand
 from torch.nn import functional as F
 
-import netc.ops  # noqa: F401  # enters the ops
 from netc.autodiff.interpret import interpret
 from netc.diagnostics import Refused
 from netc.dims import size

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import netc.ops  # noqa: F401
 from netc.ir.module import Call, Net, Node, Type, Value
 from netc.ir.text import text
 from netc.ir.verify import Malformed, verify_net

@@ -16,7 +16,6 @@ from in_memory import lines_run
 from onnx import numpy_helper
 from torch import nn
 
-import netc.ops  # noqa: F401  # enters the ops
 from netc.backends.onnx_file import write_onnx
 from netc.backends.onnx_graph import GraphBuilder
 from netc.backends.onnx_proto import describe_value
@@ -284,7 +283,6 @@ EMIT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-import netc.ops
 from handmade import Hand
 from netc.backends.onnx_file import write_onnx
 from netc.backends.to_onnx import to_onnx
@@ -310,7 +308,6 @@ def test_only_the_message_classes_of_onnx_are_imported(tmp_path):
 UNET = """
 import sys
 from pathlib import Path
-import netc.ops
 from netc.backends.onnx_file import write_onnx
 from netc.backends.to_onnx import to_onnx
 from netc.backends.weights import Drawn, write_safetensors

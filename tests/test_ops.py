@@ -11,7 +11,6 @@ from op_graph import Graph
 from op_torch import check_gradient, check_numeric_gradient, check_torch, has_gradient
 from op_training import check_training
 
-import netc.ops  # noqa: F401  (fills the registry)
 from netc.dims import same
 from netc.ops.code import Hole, call
 from netc.ops.contract import OPS, Op, require, sample

@@ -20,7 +20,6 @@ from unittest import mock
 
 import pytest
 
-import netc.ops  # noqa: F401
 from netc.cli.main import main
 from netc.diagnostics import (
     Diagnostic,

@@ -14,7 +14,6 @@ import pytest
 from in_memory import HEAD, codes
 from torch import nn
 
-import netc.ops  # noqa: F401
 from netc.ops.contract import OPS
 from netc.passes.elaboration.naming import MODULE, PRIVATE, hides
 from netc.passes.elaboration.numbers import HELPERS

@@ -8,7 +8,6 @@ import re
 
 import pytest
 
-import netc.ops  # noqa: F401
 from netc.diagnostics import Diagnostic, Refused
 from netc.diagnostics.render import render_text
 from netc.passes.check import check

@@ -8,7 +8,6 @@ import onnxruntime
 import pytest
 from handmade import Hand
 
-import netc.ops  # noqa: F401  # enters the ops
 from netc.autodiff.trial import chosen_sizes, random_weights, trials
 from netc.backends.to_torch import to_torch
 from netc.deploy.deviation import relative_error

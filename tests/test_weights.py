@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-import netc.ops  # noqa: F401  # enters the ops
 from netc.backends.onnx_file import write_onnx
 from netc.backends.output import SMALL, write_output, written_by_netc
 from netc.backends.safetensors_file import read_header

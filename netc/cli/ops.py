@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-import netc.ops  # noqa: F401  (enters the ops in the registry)
 from netc.cli import options
 from netc.cli.report import print_json
 from netc.diagnostics.wording_names import name_help

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import click
 
-import netc.ops  # noqa: F401  (enters the ops in the registry)
 from netc.diagnostics import Refused, wording_names, wording_shapes
 from netc.ir.module import Constraint, Net
 from netc.passes.check import check

@@ -14,7 +14,6 @@ from functools import cache
 from multiprocessing import get_context
 from typing import Any, TypeAlias
 
-import netc.ops  # noqa: F401  (enters the ops in the registry)
 from netc.fuzz.case import OPSETS
 from netc.fuzz.examine import AGAIN, Examiner, Outcome, Task
 from netc.fuzz.generate import Pair, generate, generate_pair, registry

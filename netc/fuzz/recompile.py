@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-import netc.ops  # noqa: F401  (enters the ops in the registry)
 from netc.fuzz.case import Case, case_of
 
 

@@ -1,6 +1,6 @@
 """What an op is: one frozen class that holds all the facets of one operation together.
 
-A family file defines ops; nothing else in netc names one. The driver of each phase calls the facets:
+A family file defines ops; nothing else in netc names one (but the generated catalog, by which it is loaded). The driver of each phase calls the facets:
 
     shape, dtype     the rule, on dimensions that may be symbols (ask `same`, `at_least`, `divides`)
     params           the parameters, with their shapes and initialisation
@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, dataclass_tr
 
 from netc.dims import AnyDim, Shape
 from netc.ops.code import Code
+from netc.ops.registry import OPERATORS as OPERATORS
+from netc.ops.registry import OPS as OPS
 
 if TYPE_CHECKING:
     from netc.ops.initialiser import Initialiser
@@ -304,9 +306,6 @@ class Op:
         return tuple(out[:count])
 
 
-OPS: dict[str, type[Op]] = {}
-OPERATORS: dict[str, type[Op]] = {}
-
 T = TypeVar("T", bound=Op)
 
 
@@ -320,11 +319,9 @@ def register(name: str) -> Callable[[type[T]], type[T]]:
         made.name = name
         made.short = made.short or name
         for spelling in (name, *made.aliases):
-            if spelling in OPS:
-                raise ValueError(f"two ops are named {spelling}")
-            OPS[spelling] = made
+            OPS.enter(spelling, made)
         if made.operator:
-            OPERATORS[made.operator] = made
+            OPERATORS.enter(made.operator, made)
         return made
 
     return enter

@@ -97,7 +97,7 @@ class IndexSelect(Op):
     )
 
 
-OPERATORS["x[index]"] = IndexSelect
+OPERATORS.enter("x[index]", IndexSelect)
 
 
 def _size(x: Array, axis: int) -> Array:

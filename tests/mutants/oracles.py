@@ -21,7 +21,6 @@ import torch
 from emitted import RIGHT, loaded, made, written
 from op_driver import facets
 
-import netc.ops  # noqa: F401  # enters the ops
 from netc.autodiff.differentiable import differentiable
 from netc.autodiff.gradcheck import gradcheck, gradients_of
 from netc.autodiff.interpret import interpret
