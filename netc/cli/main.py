@@ -29,6 +29,7 @@ VERBS = {
     "eval": "Measure a trained run on its test images.",
     "run": "Classify images with an exported ONNX file.",
     "fuzz": "Compare all targets on random programs.",
+    "specs": "List the specs that come with netc, or print one.",
     "ops": "List the layers and functions, or tell all of one.",
     "explain": "Explain the code of an error.",
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import tomllib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -53,7 +52,8 @@ opset = click.option(
 
 
 def read_program(path: str) -> Program:
-    """The program in the file at `path`; `-` is standard input."""
+    """The program in the file at `path`; `-` is standard input, and the name of a spec that comes with netc is that."""
+    path = _shipped(path)
     root = os.path.realpath(os.path.dirname(path) or ".")
 
     def read(name: str) -> bytes:
@@ -64,6 +64,15 @@ def read_program(path: str) -> Program:
         return _read(name)
 
     return load(STDIN if path == "-" else path, read)
+
+
+def _shipped(path: str) -> str:
+    """The path of the spec of that name which comes with netc; any other path as it is."""
+    from netc.cli.specs import shipped_specs
+
+    if not path.isidentifier() or os.path.exists(path):
+        return path
+    return str(shipped_specs().get(path, path))
 
 
 def _read(path: str) -> bytes:
@@ -107,6 +116,8 @@ def given_settings(sets: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
 
 def _value(text: str, value: str) -> Any:
     """A value as TOML writes it; a bare word is a string."""
+    import tomllib
+
     try:
         found = tomllib.loads(f"x = {value}")
         if len(found) == 1:

@@ -269,6 +269,11 @@ def not_found(path: str, reason: str, span: Span | None = None) -> Diagnostic:
     return Diagnostic("E0604", f"cannot read {path}: {reason}", span)
 
 
+def unknown_spec(name: str, near: str | None) -> Diagnostic:
+    help_ = f"did you mean `{near}`?" if near else "`netc specs` lists those that there are"
+    return Diagnostic("E0616", f"no spec called `{name}` comes with netc", help=help_)
+
+
 def import_outside(span: Span, path: str) -> Diagnostic:
     return Diagnostic(
         "E0605",

@@ -1,0 +1,1 @@
+"""The specs that come with netc; `netc specs` lists them."""
