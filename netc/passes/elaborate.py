@@ -7,8 +7,16 @@ from dataclasses import replace
 from math import lcm
 from typing import Any
 
-from netc.diagnostics import Diagnostic, Refused, Source, Span, wording_calls, wording_names, wording_shapes
-from netc.diagnostics.wording_weights import unknown_at_run_time
+from netc.diagnostics import (
+    Diagnostic,
+    Refused,
+    Source,
+    Span,
+    wording_calls,
+    wording_names,
+    wording_shapes,
+    wording_weights,
+)
 from netc.dims import AnyDim, Learn, Prover, Unwieldy, names, proving, size
 from netc.ir.module import Block, Call, Constraint, Net, Type, blocks
 from netc.ir.verify import verify_net
@@ -151,7 +159,7 @@ def _check_told(net: Net) -> None:
         sizes = [dim for v in step.outputs for dim in v.type.shape]
         sizes += step.sizes.values() if isinstance(step, Call) else ()
         for name in sorted({n for dim in sizes for n in names(dim)} - told):
-            raise Refused(unknown_at_run_time(name, step.span))
+            raise Refused(wording_weights.unknown_at_run_time(name, step.span))
 
 
 def _check_sizes(net: Block) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from netc.diagnostics import Diagnostic
-from netc.diagnostics.wording_shapes import mismatch
+from netc.diagnostics import Diagnostic, wording_shapes
 from netc.dims import Prover, Shape, proving
 from netc.ir.module import Net, blocks
 from netc.ops.contract import Mismatch, Operand
@@ -51,4 +50,4 @@ def spell(net: Net) -> Iterator[Diagnostic]:
             try:
                 node.op.onnx(_Blank(), *(Operand.of("x", v.type.shape, v.type.dtype) for v in values))
             except Mismatch as error:
-                yield mismatch(node.span, node.op.name, error.message, {}, ())
+                yield wording_shapes.mismatch(node.span, node.op.name, error.message, {}, ())

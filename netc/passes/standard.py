@@ -6,9 +6,10 @@ import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+import netc.std
 from netc.diagnostics import Source
 from netc.passes.define import define
 from netc.syntax import parse, tree
@@ -31,11 +32,10 @@ class Library(Mapping[str, Any]):
         self._texts: dict[str, bytes] = {}
         self._file_of: dict[str, str] = {}
         self.sources: set[Source] = set()
-        for entry in sorted(files("netc.std").iterdir(), key=lambda e: e.name):
-            if entry.name.endswith(".net"):
-                self._texts[entry.name] = entry.read_bytes()
-                names = BLOCK.findall(self._texts[entry.name].decode())
-                self._file_of.update(dict.fromkeys(names, entry.name))
+        for entry in sorted(Path(netc.std.__file__).parent.glob("*.net")):
+            self._texts[entry.name] = entry.read_bytes()
+            names = BLOCK.findall(self._texts[entry.name].decode())
+            self._file_of.update(dict.fromkeys(names, entry.name))
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._defined:

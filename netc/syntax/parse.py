@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from lark import Lark, Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
+import netc.grammar
 from netc.diagnostics import wording
 from netc.diagnostics.diagnostic import Diagnostic, Refused
 from netc.diagnostics.source import Source, Span
@@ -101,7 +102,7 @@ def _run(text: Source, source: Source, offset: int, start: str) -> tree.Tree:
 @cache
 def _parser() -> tuple[Lark, Layout, Build]:
     layout, build = Layout(), Build()
-    grammar = (files("netc.grammar") / "net.lark").read_text(encoding="utf-8")
+    grammar = Path(netc.grammar.__file__).with_name("net.lark").read_text(encoding="utf-8")
     lark = Lark(
         grammar,
         parser="lalr",

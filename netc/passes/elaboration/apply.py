@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
-from netc.diagnostics import Note, Span, wording_names, wording_shapes
-from netc.diagnostics.habits import mismatch_habit
-from netc.diagnostics.habits_dtypes import dtype_habit
+from netc.diagnostics import Note, Span, habits, habits_dtypes, wording_names, wording_shapes
 from netc.dims import Learn, decide, show, substitute
 from netc.ir.module import Call, Constant, Node, Param, Path, Type, Value
 from netc.ops.contract import FLOATS, INTEGERS, OPERATORS, Mismatch, Op, Parameter
@@ -229,10 +227,10 @@ def _guess(frame: Frame, op: Op, error: Mismatch, inputs: Sequence[Value]) -> st
     said = {
         o: (name, v.type.dtype) for (o, name), v in zip(_said(frame, op, inputs).items(), inputs, strict=True)
     }
-    if help_ := dtype_habit(op.name, error.at, error.message, said):
+    if help_ := habits_dtypes.dtype_habit(op.name, error.at, error.message, said):
         return help_
     maker = next((s.op.name for s in frame.body if isinstance(s, Node) and inputs[0] in s.outputs), "")
-    return mismatch_habit(op.name, error.at, vars(op), [v.type.shape for v in inputs], maker)
+    return habits.mismatch_habit(op.name, error.at, vars(op), [v.type.shape for v in inputs], maker)
 
 
 def _constants(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> tuple[Value, ...]:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from netc.diagnostics import Diagnostic, Refused, Span, wording_calls, wording_names, wording_shapes
-from netc.diagnostics.habits import operand_habit
+from netc.diagnostics import Diagnostic, Refused, Span, habits, wording_calls, wording_names, wording_shapes
 from netc.dims import Dim
 from netc.ir.module import Value
 from netc.ops.attributes import BadArgument, bind, parameters_of
@@ -169,7 +168,7 @@ def _too_many(error: BadArgument, kind: type[Op], node: tree.Call, skipped: int)
     name = node.function.span.text if OPS.get(node.function.span.text) is kind else kind.name
     inputs = operand_words(kind)
     given = [a.span.text for a in node.arguments if a.name is None]
-    help_ = operand_habit(name, inputs, given) if isinstance(error.value, Value) else None
+    help_ = habits.operand_habit(name, inputs, given) if isinstance(error.value, Value) else None
     return wording_calls.too_many_arguments(at, name, error.expected, inputs, help_)
 
 
