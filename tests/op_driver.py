@@ -68,7 +68,7 @@ def check_symbols(op_class, sample):
     free = accept_free(op_class, sample.attributes, shapes, values)
     if free is not None:
         op, shapes, facts = free
-        with proving(Prover(minimums=facts)):
+        with proving(Prover(facts=facts)):
             check_same(op, shapes, values, wanted, case)
 
 
@@ -127,8 +127,8 @@ def check_free(case, sample, wanted, free) -> bool:
         found = accept_free(type(case.op), attributes, shapes, values)
         if found is None or not free:
             continue
-        op, named, minimums = found
-        with proving(Prover(minimums=minimums)):
+        op, named, facts = found
+        with proving(Prover(facts=facts)):
             if all(isinstance(n, int) for p in op.params(*named).values() for n in p.shape):
                 check_graph(case, op, named, wanted, OPSET_OF_FREE_SIZES)
                 taken = True

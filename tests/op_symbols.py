@@ -32,20 +32,20 @@ def named_attributes(attributes: Mapping, known: Mapping):
 def accept_free(op_class, attributes, shapes, values):
     """The op, the shapes and the least sizes with which the rule takes free sizes; None where it refuses
     them, or asks of them what `values` do not meet."""
-    minimums = {}
+    facts = {}
     for _ in range(20):
-        with proving(Prover(minimums=minimums)):
+        with proving(Prover(facts=facts)):
             try:
                 op = bind(op_class, (), attributes)
                 shapes_of(op, shapes)
-                return op, shapes, minimums
+                return op, shapes, facts
             except (Mismatch, BadArgument):
                 return None
             except Learn as learnt:
                 fact = learnt.fact
         if not meets(fact, values):
             return None
-        minimums = minimums | {fact.name: max(fact.minimum, minimums.get(fact.name, 1))}
+        facts = facts | {fact.name: facts.get(fact.name, fact).joined(fact)}
         if fact.multiple > 1:
             multiple = {fact.name: size(fact.name, fact.multiple)}
             shapes = [tuple(substitute(n, multiple) for n in shape) for shape in shapes]
@@ -61,7 +61,7 @@ def substituted(value, multiple):
 
 
 def meets(fact: Fact, values) -> bool:
-    return values[fact.name] % fact.multiple == 0 and values[fact.name] >= fact.minimum
+    return fact.admits(values[fact.name])
 
 
 def shapes_of(op, shapes) -> list:

@@ -140,8 +140,8 @@ def check_noise_on_symbols(op_class, sample, case: Case):
     free = accept_free(op_class, sample.attributes, shapes, values)
     if free is None:
         return
-    op, named, minimums = free
-    with proving(Prover(minimums=minimums)):
+    op, named, facts = free
+    with proving(Prover(facts=facts)):
         noise, wanted = op.noise(*named), case.op.noise(*case.shapes)
     assert (noise is None) == (wanted is None)
     if noise is not None:

@@ -13,7 +13,7 @@ from netc.autodiff.gradcheck import gradcheck, gradients_of
 from netc.autodiff.interpret import interpret
 from netc.autodiff.jacobian import jacobians
 from netc.autodiff.moving import Point
-from netc.autodiff.objective import minimums, objective
+from netc.autodiff.objective import objective
 from netc.autodiff.reverse import reverse
 from netc.autodiff.second import second_order
 from netc.autodiff.subject import subject
@@ -207,10 +207,10 @@ def test_a_wrong_running_statistic_is_found(tmp_path, monkeypatch):
 
 def test_the_gradient_graph_is_sound_for_free_sizes():
     net = net_of(ROOT / "specs" / "unet.net")
-    located = training(objective(net).located, minimums(net)).located
+    located = training(objective(net).located, net.training_facts).located
     weights = [p for p in located.flat.params.values() if p.trainable]
-    made = reverse(located, located.flat.outputs[:1], weights, minimums(net)).flat
-    verify_nodes(made.inputs, made.nodes, made.outputs, minimums(net))
+    made = reverse(located, located.flat.outputs[:1], weights, net.training_facts).flat
+    verify_nodes(made.inputs, made.nodes, made.outputs, net.training_facts)
     assert [v.type for v in made.outputs[-len(weights) :]] == [p.type for p in weights]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +23,7 @@ from netc.dims import (
     same,
     size,
     substitute,
+    upper_bound,
     value,
 )
 
@@ -94,11 +97,41 @@ def test_a_lower_bound_of_a_product_is_one(a: object, b: object, numbers: dict[s
         assert compute(a, dict(numbers)) * compute(b, dict(numbers)) >= bound
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    EXPRESSIONS, st.fixed_dictionaries({n: st.tuples(st.integers(1, 9), st.integers(0, 9)) for n in NAMES})
+)
+def test_bounds_of_sizes_within_bounds(tree: object, ranges: dict[str, tuple[int, int]]) -> None:
+    """Against the least and the most at all corners, halves and single steps of the ranges."""
+    facts = {n: Fact(n, 1, low, low + more) for n, (low, more) in ranges.items()}
+    dim = compute(tree, {n: size(n) for n in NAMES})
+    low, high = lower_bound(dim, facts), upper_bound(dim, facts)
+    choices = [sorted({a, a + 1, a + more // 2, a + more}) for a, more in ranges.values()]
+    for numbers in product(*choices):
+        sizes = dict(zip(NAMES, numbers, strict=True))
+        if all(facts[n].admits(number) for n, number in sizes.items()):
+            assert (low is None or low <= substitute(dim, sizes)) and (
+                high is None or substitute(dim, sizes) <= high
+            )
+
+
+def test_bounds_that_a_largest_size_gives() -> None:
+    facts = {"H": Fact("H", 1, 2, 8), "W": Fact("W", maximum=3)}
+    assert (lower_bound(8 - H, facts), upper_bound(8 - H, facts)) == (0, 6)
+    assert lower_bound(9 - H - W // 2, facts) == 0 and upper_bound(H * W, facts) == 24
+    assert lower_bound(N - H, facts) == -7 and lower_bound(H - N, facts) is None
+    assert upper_bound(size("H", 4) * 2, facts) == 16 and upper_bound((H + 1) // 4, facts) == 2
+
+
+def least(**minimums: int) -> dict[str, Fact]:
+    return {name: Fact(name, minimum=n) for name, n in minimums.items()}
+
+
 def test_the_sides_of_a_map_laid_flat() -> None:
-    assert lower_bound(3 * (H - H // 2) * (W - 1), {"W": 2}) == 3
-    assert lower_bound(N * (5 - H) * (4 - W), {"H": 6}) is None
-    assert lower_bound((H - 5) * (W - 5), {"H": 6}) is None  # 1 * (1 - 5) is less
-    assert lower_bound((H - 5) * (W - 5) * N, {"H": 8, "W": 9, "N": 2}) == 24
+    assert lower_bound(3 * (H - H // 2) * (W - 1), least(W=2)) == 3
+    assert lower_bound(N * (5 - H) * (4 - W), least(H=6)) is None
+    assert lower_bound((H - 5) * (W - 5), least(H=6)) is None  # 1 * (1 - 5) is less
+    assert lower_bound((H - 5) * (W - 5) * N, least(H=8, W=9, N=2)) == 24
     assert lower_bound((H - H // 2) * (W - H // 2), {}) is None
 
 
@@ -175,6 +208,32 @@ def test_learning() -> None:
         assert found.value.fact == Fact("H", minimum=5)
         assert not same(H, W)
         assert not same(H, H + 1)
+
+
+def test_a_largest_size_is_learnt() -> None:
+    with proving(Prover()), pytest.raises(Learn) as found:
+        at_least(8 - H // 2, 0)
+    assert found.value.fact == Fact("H", maximum=17)
+    with proving(Prover()):
+        assert not at_least(-H, 0) and not at_least(8 - H - W, 0)
+    with proving(Prover(facts={"H": Fact("H", maximum=17)})) as known:
+        assert at_least(8 - H // 2, 0) and decide("least", H, 18) is False and decide("least", H, 17) is None
+        assert decide("zero", H - 18) is False
+    assert {g.answer for g in known.guards} >= {True, False, None}
+    with proving(Prover(facts={"H": Fact("H", 1, 8, 8)})):
+        assert same(H, 8)
+
+
+def test_a_multiple_among_facts_is_put_in() -> None:
+    with proving(Prover(given={"W": H + 4}, facts={"H": Fact("H", 4)})):
+        assert same(4 * (H // 4), H) and same(4 * (W // 4), W) and not same(W, H)
+
+
+def test_facts_of_one_size() -> None:
+    every = Fact("H", 4).joined(Fact("H", 6, 5, 40)).joined(Fact("H", maximum=36))
+    assert every == Fact("H", 12, 5, 36) and str(every) == "H % 12 == 0 and H <= 36"
+    assert [n for n in range(50) if every.admits(n)] == [12, 24, 36]
+    assert every.possible and not Fact("H", 12, 13, 23).possible and Fact("H", 12, 13, 24).possible
 
 
 def test_without_a_prover_only_symbols_count() -> None:

@@ -153,7 +153,7 @@ def _refused(path: str) -> Any:
 def made_inputs(net: Net, values: tuple[Value, ...]) -> list[torch.Tensor]:
     """Whole numbers of 0 and 1, or normal ones; each free size is the least allowed, and at least 3."""
     sizes = dict.fromkeys(net.block.sizes, 3)
-    sizes |= {c.name: max(c.multiple, c.minimum) for c in net.constraints}
+    sizes |= {name: fact.least for name, fact in net.training_facts.items()}
     out = []
     for value in values:
         shape = tuple(int(str(substitute(d, sizes))) for d in value.type.shape)

@@ -64,7 +64,7 @@ def test_the_gradient_graph_for_a_free_batch_is_torchs(name):
     made = net(name)
     located = locate(made)
     wrt = [v for v in located.flat.inputs if v.hint == "x"]
-    graph = reverse(located, located.flat.outputs, wrt, {c.name: c.minimum for c in made.constraints}).flat
+    graph = reverse(located, located.flat.outputs, wrt, made.facts).flat
     for batch in (3, 4):
         rng = np.random.default_rng(batch)
         x, i = rng.normal(size=(batch, 4, 6)), rng.integers(0, 4, (batch, 3))

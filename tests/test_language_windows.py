@@ -5,7 +5,7 @@ import pytest
 from emitted import written
 
 from netc.autodiff.interpret import interpret
-from netc.autodiff.objective import minimums, objective
+from netc.autodiff.objective import objective
 from netc.autodiff.reverse import reverse
 from netc.backends.to_torch import to_torch
 from netc.deploy.verify import verify
@@ -79,7 +79,7 @@ FREE = {
 def test_gradients_for_free_sides_are_those_for_known_ones(name):
     """The rules ask the prover about floors of floors; what is proved must be right at every size."""
     made = written(f"net A {{\n    input x: float64[N, 2, H, W]\n    output {FREE[name]}\n}}\n")
-    least = minimums(made)
+    least = made.facts
     located = objective(made).located
     wrt = [*located.flat.params.values(), made.block.inputs[0]]
     free = reverse(located, located.flat.outputs[:1], wrt, least).flat

@@ -17,7 +17,7 @@ from emitted import loaded, written
 from test_cli import netc
 
 from netc.autodiff.interpret import interpret
-from netc.autodiff.objective import minimums, objective
+from netc.autodiff.objective import objective
 from netc.autodiff.reverse import reverse
 from netc.backends.onnx_file import write_onnx
 from netc.backends.to_onnx import to_onnx
@@ -108,7 +108,7 @@ def gradient_graph(net: Net, *names: str) -> Flat:
     made = objective(net)
     flat = made.located.flat
     found = {v.hint: v for v in flat.inputs} | {".".join(path): p for path, p in flat.params.items()}
-    back = reverse(made.located, flat.outputs[:1], [found[name] for name in names], minimums(net)).flat
+    back = reverse(made.located, flat.outputs[:1], [found[name] for name in names], net.training_facts).flat
     return replace(back, outputs=(flat.outputs[0], *back.outputs[-len(names) :]))
 
 

@@ -22,7 +22,7 @@ from netc.backends.onnx_proto import describe_value
 from netc.backends.to_onnx import IR_VERSIONS, to_onnx
 from netc.backends.weights import Drawn, Held
 from netc.diagnostics import Refused
-from netc.dims import size
+from netc.dims import Fact, size
 from netc.ir.module import Constraint, Type, Value
 from netc.ops.contract import Init
 from netc.passes.initial import state
@@ -43,7 +43,7 @@ def small():
     logits = hand.apply("Linear", pooled, path="fc", out_features=5, hint="logits")
     aside = hand.apply("Linear", pooled, path="aux.fc", out_features=5)
     losses = [hand.apply("cross_entropy", x, label) for x in (logits, aside)]
-    bound = (Constraint("H", 4),)
+    bound = (Constraint(Fact("H", 4)),)
     return hand.net(
         "Small",
         logits,

@@ -8,6 +8,7 @@ import pytest
 
 from netc.dims import (
     AnyDim,
+    Fact,
     Prover,
     at_least,
     ceil_divide,
@@ -76,7 +77,7 @@ def test_answers_at_the_edge() -> None:
     """3 - N is at most 2: it may be 2, and is never 3."""
     assert Prover().ask("least", 3 - N, 2) is None and Prover().ask("least", 3 - N, 3) is False
     assert Prover().ask("least", N, 1) is True and Prover().ask("least", N, 2) is None
-    assert Prover(minimums={"N": 4}).ask("least", N - 1, 3) is True
+    assert Prover(facts={"N": Fact("N", minimum=4)}).ask("least", N - 1, 3) is True
 
 
 def test_what_is_not_known_is_not_taken_to_hold() -> None:
@@ -88,9 +89,9 @@ def test_bounds_hold() -> None:
     """No value lies below the bound, and where it is told for a line, one reaches it."""
     for slope, start, divisor, least in product(range(-3, 4), range(-4, 5), range(1, 4), range(1, 4)):
         for made in ((slope * N + start) // divisor, N - (slope * N + start) // divisor):
-            bound = lower_bound(made, {"N": least})
+            bound = lower_bound(made, {"N": Fact("N", minimum=least)})
             values = [substitute(made, {"N": n}) for n in range(least, least + 25)]
             assert bound is None or all(isinstance(v, int) and v >= bound for v in values), made
         if slope >= 0:
-            bound = lower_bound((slope * N + start) // divisor, {"N": least})
+            bound = lower_bound((slope * N + start) // divisor, {"N": Fact("N", minimum=least)})
             assert bound == (slope * least + start) // divisor

@@ -14,7 +14,7 @@ from netc.deploy.deviation import relative_error
 from netc.deploy.runtime import start
 from netc.deploy.verify import verify
 from netc.diagnostics import Refused
-from netc.dims import size
+from netc.dims import Fact, size
 from netc.ir.module import Constraint
 from netc.ops.contract import OPS
 from netc.passes.elaborate import elaborate
@@ -204,7 +204,7 @@ def test_the_error_is_relative_to_the_largest_value():
 def test_sizes_meet_the_constraints_and_differ():
     hand = Hand()
     x = hand.input("x", "float32", N, size("H", 16), size("W"))
-    bounds = (Constraint("H", 16), Constraint("W", 1, 50))
+    bounds = (Constraint(Fact("H", 16)), Constraint(Fact("W", 1, 50)))
     net = hand.net("Sized", hand.apply("relu", x), constraints=bounds, free=("N", "H", "W"))
     assert chosen_sizes(net, 2) == {"N": 2, "H": 32, "W": 50}
     assert chosen_sizes(net, 3) == {"N": 3, "H": 48, "W": 50}

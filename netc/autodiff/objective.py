@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from netc.autodiff.tape import Tape, Traced
@@ -22,11 +22,6 @@ class Objective:
 
     located: Located
     weights: tuple[Value, ...]
-
-
-def minimums(net: Net) -> Mapping[str, int]:
-    """The least value of each free size of `net`."""
-    return {c.name: c.minimum for c in net.constraints}
 
 
 def differentiable(net: Net) -> bool:
@@ -50,7 +45,7 @@ def objective(net: Net, weighed: bool = False, beside: Sequence[Value] = ()) -> 
     weights = tuple(Value(name, v.type) for name, v in zip(names, values, strict=False))
     tape = Tape(list(located.flat.nodes), list(located.scopes))
     tape.at(("objective",), net.block.span)
-    with proving(Prover(minimums=minimums(net))):
+    with proving(Prover(facts=net.training_facts)):
         terms = tape.wrap(values)
         if weights:
             terms = [y * w for y, w in zip(terms, tape.wrap(weights), strict=True)]

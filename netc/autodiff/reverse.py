@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from netc.autodiff.tape import Tape, Traced, free_sizes
 from netc.diagnostics import Refused
 from netc.diagnostics.wording_gradient import unproved
-from netc.dims import Prover, proving
+from netc.dims import Facts, Prover, proving
 from netc.ir.module import Node, Path, Value
 from netc.ir.walk import needed
 from netc.ops.contract import FLOATS, Mismatch
@@ -16,17 +16,15 @@ from netc.ops.notation import expand
 from netc.passes.locate import Located
 
 
-def reverse(
-    located: Located, of: Sequence[Value], wrt: Sequence[Value], minimums: Mapping[str, int]
-) -> Located:
+def reverse(located: Located, of: Sequence[Value], wrt: Sequence[Value], facts: Facts) -> Located:
     """`located` with more outputs: for each of `wrt`, the gradient of the sum of all elements of `of`.
 
     wrt: inputs and parameters of the graph, or any values of it. What they have no part in gets zeros.
-    minimums: the least value of each free size. Refused where a shape cannot be told for every size.
+    facts: what is known of free sizes. Refused where a shape cannot be told for every size.
     """
     flat = located.flat
     tape = Tape(list(flat.nodes), list(located.scopes))
-    with proving(Prover(minimums=minimums)):
+    with proving(Prover(facts=facts)):
         gradients = _Pass(tape, flat.nodes, located).run(of, wrt)
     return pruned(located, tape, (*flat.outputs, *gradients))
 

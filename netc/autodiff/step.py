@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from netc.autodiff.objective import added, minimums, trained
+from netc.autodiff.objective import added, trained
 from netc.autodiff.reverse import pruned, reverse
 from netc.autodiff.tape import Tape, Traced
 from netc.autodiff.training import Training, training
@@ -40,15 +40,15 @@ def training_step(net: Net, optimizer: Chosen) -> TrainingStep:
     """One step of training by `optimizer`, whose learning rate is an input, as schedules change it."""
     if not net.losses:
         raise Refused(nothing_to_train(net.block.span, net.name))
-    least = minimums(net)
+    facts = net.training_facts
     values = (*net.losses, *(v for _, v in net.metrics))
-    mode = training(locate(net, values), least)
+    mode = training(locate(net, values), facts)
     losses = mode.located.flat.outputs[: len(net.losses)]
     weights = trained(mode.located.flat, losses)
     if not weights:
         raise Refused(nothing_to_train(net.block.span, net.name))
-    backward = reverse(mode.located, losses, weights, least)
-    with proving(Prover(minimums=least)):
+    backward = reverse(mode.located, losses, weights, facts)
+    with proving(Prover(facts=facts)):
         return _Step(net, optimizer, mode, backward, weights).made()
 
 

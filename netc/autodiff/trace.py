@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 
 from netc.autodiff.interpret import interpret
-from netc.autodiff.objective import minimums, objective
+from netc.autodiff.objective import objective
 from netc.autodiff.reverse import pruned, reverse
 from netc.autodiff.tape import Tape
 from netc.ir.module import Constant, Net, Node, Param, Value
@@ -41,7 +41,7 @@ def trace(net: Net, inputs: Mapping[str, Array], weights: Mapping[str, Array]) -
     located = _read(objective(net).located)
     shown = _shown(located)
     floats = [v for v in shown if v.type.dtype in FLOATS]
-    backward = reverse(located, located.flat.outputs[:1], floats, minimums(net)).flat
+    backward = reverse(located, located.flat.outputs[:1], floats, net.training_facts).flat
     gradients = backward.outputs[len(located.flat.outputs) :]
     found = interpret(replace(backward, outputs=(*shown, *gradients)), inputs, weights)
     slopes = dict(zip(floats, found[len(shown) :], strict=True))

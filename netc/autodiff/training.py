@@ -9,7 +9,7 @@ from netc.autodiff.reverse import pruned
 from netc.autodiff.tape import Tape, Traced
 from netc.diagnostics import Refused
 from netc.diagnostics.wording_shapes import mismatch
-from netc.dims import Prover, proving
+from netc.dims import Facts, Prover, proving
 from netc.ir.module import Node, Param, Path, Type, Value
 from netc.ops.contract import FLOATS, Mismatch
 from netc.passes.locate import Located
@@ -35,9 +35,9 @@ class Training:
     buffers: Mapping[Path, Param]
 
 
-def training(located: Located, minimums: Mapping[str, int]) -> Training:
-    """The graph of training. minimums: the least value of each free size."""
-    with proving(Prover(minimums=minimums)):
+def training(located: Located, facts: Facts) -> Training:
+    """The graph of training. facts: what is known of free sizes."""
+    with proving(Prover(facts=facts)):
         return _Rewriting(located).run()
 
 

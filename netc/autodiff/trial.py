@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import ceil, prod
 from typing import Any, TypeAlias
 from zlib import crc32
@@ -11,8 +12,8 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from netc.dims import Dim, names, substitute
-from netc.ir.module import Constraint, Net, Param, Value
+from netc.dims import Dim, Fact, names, substitute
+from netc.ir.module import Net, Param, Value
 from netc.passes.initial import State, numbers
 from netc.passes.inline import Flat
 
@@ -46,17 +47,23 @@ def chosen_sizes(net: Net, batch: int, side: int = SIDE) -> dict[str, int]:
 
     side: about what a size is that is not the batch's.
     """
-    bounds = {c.name: c for c in net.constraints}
+    facts = net.training_facts
     first = _batch_name(net)
     sizes: dict[str, int] = {}
     for name in sorted(net.free, key=lambda n: (n != first, n)):
-        bound = bounds.get(name, Constraint(name))
-        count = batch if name == first else ceil(side / bound.multiple) + batch - BATCHES[0]
-        count = max(count, ceil(bound.minimum / bound.multiple))
-        while count * bound.multiple in sizes.values():
-            count += 1
-        sizes[name] = count * bound.multiple
+        fact = facts.get(name, Fact(name))
+        count = batch if name == first else ceil(side / fact.multiple) + batch - BATCHES[0]
+        sizes[name] = _admitted(fact, count * fact.multiple, set(sizes.values()))
     return sizes
+
+
+def _admitted(fact: Fact, wanted: int, taken: Collection[int]) -> int:
+    """A size that `fact` admits and that is none of `taken`, where there is one: from `wanted` up, else down."""
+    step = fact.multiple
+    first = max(-(-wanted // step) * step, fact.least)
+    last = first + step * len(taken) if fact.maximum is None else fact.maximum // step * step
+    choices = chain(range(first, last + 1, step), range(min(first - step, last), fact.least - 1, -step))
+    return next((n for n in choices if n not in taken), min(first, last))
 
 
 def _batch_name(net: Net) -> str | None:

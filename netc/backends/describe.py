@@ -17,10 +17,11 @@ def describe(
     training: Mapping[str, Any] | None = None,
 ) -> str:
     """JSON for the one key "netc" of a file's metadata: several keys come out in random order elsewhere."""
+    needed = [str(c) for c in net.constraints if training is not None or not c.training]
     facts: dict[str, Any] = {
         "net": net.name,
         "version": __version__,
-        "constraints": [text for c in net.constraints if (text := str(c))],
+        "constraints": needed,
     }
     if preprocess is not None:
         facts["preprocess"] = dict(preprocess)

@@ -14,7 +14,7 @@ from netc.backends.onnx_proto import describe_value, protobuf
 from netc.diagnostics import Refused
 from netc.diagnostics.wording_shapes import mismatch
 from netc.diagnostics.wording_weights import unsupported_opset
-from netc.dims import Prover, proving
+from netc.dims import Facts, Prover, proving
 from netc.ir.module import Constant, Net, Param, Value
 from netc.ops.contract import Mismatch, Operand
 from netc.passes.locate import Located, locate
@@ -46,7 +46,8 @@ def to_onnx(
     """The model that gives the outputs of `net`; `preprocess` and `classes` go to its metadata."""
     located = locate(net)
     outputs = [(value.hint or "output", value) for value in located.flat.outputs]
-    return emit(net, located, net.block.inputs, outputs, opset, describe(net, preprocess, classes))
+    description = describe(net, preprocess, classes)
+    return emit(net, located, net.block.inputs, outputs, opset, description, net.facts)
 
 
 def emit(
@@ -56,15 +57,17 @@ def emit(
     outputs: Sequence[tuple[str, Value]],
     opset: int,
     description: str,
+    facts: Facts | None = None,
 ) -> OnnxModel:
     """A graph made from `net` as a model. inputs: named by their hints; parameters among them are not stored.
 
-    outputs: with the names wanted for them. description: what its metadata says.
+    outputs: with the names wanted for them. description: what its metadata says. facts: of free sizes, those of
+    training unless told otherwise.
     """
     if opset not in IR_VERSIONS:
         raise Refused(unsupported_opset(opset, min(IR_VERSIONS), max(IR_VERSIONS)))
     emitter = _Emitter(net, opset, located, inputs, outputs)
-    with proving(Prover(minimums={c.name: c.minimum for c in net.constraints})):
+    with proving(Prover(facts=net.training_facts if facts is None else facts)):
         made = tuple(emitter.node(i) for i in range(len(located.flat.nodes)))
     proto = _envelope(opset, description)
     proto.graph.CopyFrom(emitter.finish())

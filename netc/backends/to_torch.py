@@ -26,7 +26,7 @@ def to_torch(net: Net) -> str:
     forward(inputs) gives the outputs; loss(inputs, targets) the sum of the losses and the metrics.
     """
     kept = (*net.losses, *(v for _, v in net.metrics))
-    classes = classes_of(net.block, kept, {c.name: c.minimum for c in net.constraints})
+    classes = classes_of(net.block, kept, net.facts)
     name_classes(classes, net.name)
     top = classes.of[net.block]
     guard = _guards(net, classes.drafts[net.block].index)
@@ -56,16 +56,16 @@ def _header(body: str) -> list[str]:
 def _guards(net: Net, index: Mapping[Value, int]) -> Sequence[str]:
     """Lines that refuse an input whose free sizes do not meet what was proved to be needed."""
     lines: list[str] = []
-    for constraint in net.constraints:
-        name, shapes = constraint.name, ((v, v.type.shape) for v in net.block.inputs)
+    for fact in (c.fact for c in net.constraints):
+        name, shapes = fact.name, ((v, v.type.shape) for v in net.block.inputs)
         value, axis = next((v, i) for v, shape in shapes for i, d in enumerate(shape) if is_size(d, name))
         read = f"{marker(index[value])}.shape[{axis}]"
-        if constraint.multiple > 1:
-            wanted = f"a multiple of {constraint.multiple}"
-            lines += _guard(f"{read} % {constraint.multiple}", name, wanted, read)
-        if constraint.minimum > constraint.multiple:
-            wanted = f"at least {constraint.minimum}"
-            lines += _guard(f"{read} < {constraint.minimum}", name, wanted, read)
+        if fact.multiple > 1:
+            lines += _guard(f"{read} % {fact.multiple}", name, f"a multiple of {fact.multiple}", read)
+        if fact.minimum > 1:
+            lines += _guard(f"{read} < {fact.minimum}", name, f"at least {fact.minimum}", read)
+        if fact.maximum is not None:
+            lines += _guard(f"{read} > {fact.maximum}", name, f"at most {fact.maximum}", read)
     return [STEP * 2 + line for line in lines]
 
 

@@ -31,7 +31,7 @@ def command(
     \b
     netc grad specs/digits.net --net DigitsMLP
     """
-    from netc.autodiff.objective import minimums, objective
+    from netc.autodiff.objective import objective
     from netc.autodiff.reverse import reverse
     from netc.autodiff.training import training
     from netc.ir.module import Param, Value
@@ -39,14 +39,14 @@ def command(
     from netc.ops.contract import FLOATS
 
     _, net = options.read_net(spec, net_name, sets, dynamic)
-    least = minimums(net)
+    facts = net.training_facts
     located = objective(net).located
     if not evaluation:
-        located = training(located, least).located
+        located = training(located, facts).located
     flat = located.flat
     wrt: list[Value] = [p for p in flat.params.values() if p.trainable]
     wrt += [v for v in net.block.inputs if inputs and v.type.dtype in FLOATS]
-    made = reverse(located, flat.outputs[:1], wrt, least)
+    made = reverse(located, flat.outputs[:1], wrt, facts)
     gradients = made.flat.outputs[len(flat.outputs) :]
     names = [".".join(v.path) if isinstance(v, Param) else v.hint for v in wrt]
     outputs = [("loss", flat.outputs[0]), *((f"d {n}", g) for n, g in zip(names, gradients, strict=True))]

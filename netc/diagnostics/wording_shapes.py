@@ -91,7 +91,7 @@ def assertion_open(span: Span, names: Sequence[str]) -> Diagnostic:
         "E0310",
         f"the assertion cannot be decided for every {', '.join(names)}",
         span,
-        help="assert a multiple (`H % 16 == 0`) or a least size (`H >= 32`), or fix the size",
+        help="assert a multiple (`H % 16 == 0`), a least size (`H >= 32`) or a largest (`H <= 512`), or fix the size",
     )
 
 
@@ -239,6 +239,17 @@ def no_such_axis(name: str, known: Sequence[str]) -> Diagnostic:
         "E0413",
         f"--dynamic {name}: the net's inputs have no such axis",
         help=f"they have {', '.join(known)}" if known else None,
+    )
+
+
+def no_such_size(span: Span | None, fact: str, others: Sequence[tuple[str, Span | None]]) -> Diagnostic:
+    """Facts of one size that exclude each other, each with the place that demands it."""
+    first = others[0][0]
+    return Diagnostic(
+        "E0418",
+        f"no size meets both `{fact}`, which is needed here, and `{first}`",
+        span,
+        tuple(Note(f"`{other}` is needed here", place) for other, place in others),
     )
 
 

@@ -6,7 +6,8 @@ charge (`same`, `at_least`, `divides`): a block's sizes are symbols to its own s
 values that the caller gives. Every size is at least 1.
 """
 
-from netc.dims.bounds import lower_bound
+from netc.dims.bounds import lower_bound, upper_bound
+from netc.dims.fact import Fact, Facts, joined
 from netc.dims.polynomial import (
     AnyDim,
     Atom,
@@ -23,7 +24,6 @@ from netc.dims.polynomial import (
     substitute,
 )
 from netc.dims.prover import (
-    Fact,
     Guard,
     Learn,
     Prover,
@@ -41,6 +41,7 @@ __all__ = [
     "Atom",
     "Dim",
     "Fact",
+    "Facts",
     "Guard",
     "Learn",
     "Monomial",
@@ -53,6 +54,7 @@ __all__ = [
     "ceil_divide",
     "decide",
     "divides",
+    "joined",
     "lower_bound",
     "names",
     "prover",
@@ -61,5 +63,6 @@ __all__ = [
     "show",
     "size",
     "substitute",
+    "upper_bound",
     "value",
 ]

@@ -5,40 +5,67 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from math import gcd, prod
 
+from netc.dims.fact import Fact, Facts
 from netc.dims.polynomial import AnyDim, Atom, Dim, Monomial, Quotient, Size, names, terms_of
 
 
-def lower_bound(dim: AnyDim, minimums: Mapping[str, int]) -> int | None:
-    """A number that `dim` never falls below, given the least value of each size (1 where absent)."""
+def lower_bound(dim: AnyDim, facts: Facts) -> int | None:
+    """A number that `dim` never falls below, given what is known of each size (at least 1 where absent)."""
     if isinstance(dim, int):
         return dim
-    bounds = {atom: _atom_bound(atom, minimums) for monomial, _ in dim.terms for atom in monomial}
+    bounds = {atom: _atom_bound(atom, facts) for monomial, _ in dim.terms for atom in monomial}
     if any(bound is None for bound in bounds.values()):
         return None
     if all(c >= 0 for m, c in dim.terms if m) and all(
         bound >= 0 for bound in bounds.values() if bound is not None
     ):
         return sum(c * prod(bounds[atom] or 0 for atom in m) for m, c in dim.terms)
-    least = _shifted_bound(dim, bounds)
+    least, within = _shifted_bound(dim, bounds, facts)
     if least is None:
-        least = _bound_without_quotient(dim, minimums)
-    return least if least is not None else _bound_of_factors(dim, minimums)
+        least = _bound_without_quotient(dim, facts)
+    if least is None:
+        least = _bound_of_factors(dim, facts)
+    return max((b for b in (least, within) if b is not None), default=None)
 
 
-def _shifted_bound(dim: Dim, bounds: Mapping[Atom, int | None]) -> int | None:
-    """Each atom is its bound and a rest of at least 0; where no term with a rest is negative, the least is without."""
+def upper_bound(dim: AnyDim, facts: Facts) -> int | None:
+    """A number that `dim` never rises above."""
+    bound = lower_bound(-dim, facts)
+    return None if bound is None else -bound
+
+
+def _shifted_bound(
+    dim: Dim, bounds: Mapping[Atom, int | None], facts: Facts
+) -> tuple[int | None, int | None]:
+    """The bound where each atom is its bound and a rest of at least 0: exact where no term with a rest is negative.
+
+    Else the second, by what the rests of negative terms never rise above.
+    """
     shifted: AnyDim = 0
+    atoms: dict[Atom, Atom] = {}
     for monomial, coefficient in dim.terms:
         term: AnyDim = coefficient
         for atom in monomial:
-            term = term * (Dim((((Size(f"{atom.key}"),), 1),)) + (bounds[atom] or 0))
+            rest: Atom = Size(f"{atom.key}")
+            atoms[rest] = atom
+            term = term * (Dim((((rest,), 1),)) + (bounds[atom] or 0))
         shifted = shifted + term
     terms = dict(terms_of(shifted))
     least = terms.pop((), 0)
-    return least if all(c >= 0 for c in terms.values()) else None
+    negative = {monomial: c for monomial, c in terms.items() if c < 0}
+    if not negative:
+        return least, None
+    for monomial, coefficient in negative.items():
+        for part in monomial:
+            limit = _atom_limit(atoms[part], facts)
+            if limit is None:
+                return None, None
+            coefficient *= limit - (bounds[atoms[part]] or 0)
+        least += coefficient
+    return None, least
 
 
-def _bound_without_quotient(dim: Dim, minimums: Mapping[str, int]) -> int | None:
+def _bound_without_quotient(dim: Dim, facts: Facts) -> int | None:
     """The bound with one floor division as the division itself: (n - d + 1) / d <= n // d <= n / d.
 
     One that is taken away goes first; where none is, any of those that are added.
@@ -50,17 +77,17 @@ def _bound_without_quotient(dim: Dim, minimums: Mapping[str, int]) -> int | None
         rest = dim - Dim((((atom,), coefficient),))
         for n, d in _divisions(atom, rest):
             whole = n if coefficient < 0 else n - d + 1
-            least = lower_bound(rest * d + whole * coefficient, minimums)
+            least = lower_bound(rest * d + whole * coefficient, facts)
             found += [] if least is None else [-(-least // d)]
     return max(found, default=None)
 
 
-def _bound_of_factors(dim: Dim, minimums: Mapping[str, int]) -> int | None:
+def _bound_of_factors(dim: Dim, facts: Facts) -> int | None:
     """The bound of a product of two that share no size and are at least 0, as the sides of a map laid flat."""
     for name in sorted(names(dim)):
         a, b, number = _factors(dim, name)
         for sign in (1, -1) if number else ():
-            low, least = lower_bound(a * sign, minimums), lower_bound(b * sign, minimums)
+            low, least = lower_bound(a * sign, facts), lower_bound(b * sign, facts)
             if low is not None and least is not None and low >= 0 and least >= 0:
                 return low * least * number
     return None
@@ -114,8 +141,19 @@ def _divisions(atom: Atom, rest: AnyDim) -> Iterator[tuple[AnyDim, int]]:
                 yield Dim((((other,), 1),)) + more // other.divisor, k
 
 
-def _atom_bound(atom: Atom, minimums: Mapping[str, int]) -> int | None:
+def _atom_bound(atom: Atom, facts: Facts) -> int | None:
     if isinstance(atom, Size):
-        return max(1, -(-minimums.get(atom.name, 1) // atom.multiple))
-    bound = lower_bound(atom.numerator, minimums)
+        return max(1, -(-facts.get(atom.name, Fact(atom.name)).minimum // atom.multiple))
+    bound = lower_bound(atom.numerator, facts)
     return bound // atom.divisor if bound is not None and isinstance(atom.divisor, int) else None
+
+
+def _atom_limit(atom: Atom, facts: Facts) -> int | None:
+    """A number that `atom` never rises above."""
+    if all(fact.maximum is None for fact in facts.values()):
+        return None
+    if isinstance(atom, Size):
+        limit = facts.get(atom.name, Fact(atom.name)).maximum
+        return None if limit is None else limit // atom.multiple
+    limit = upper_bound(atom.numerator, facts)
+    return limit // atom.divisor if limit is not None and isinstance(atom.divisor, int) else None

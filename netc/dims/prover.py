@@ -9,22 +9,9 @@ from dataclasses import dataclass, field
 from math import lcm
 from typing import Any
 
-from netc.dims.bounds import lower_bound
-from netc.dims.polynomial import AnyDim, Quotient, Size, size, sizes_of, substitute, terms_of
-
-
-@dataclass(frozen=True)
-class Fact:
-    """What must hold of a free size for the network to be right: a multiple of, and at least."""
-
-    name: str
-    multiple: int = 1
-    minimum: int = 1
-
-    def __str__(self) -> str:
-        if self.multiple > 1:
-            return f"{self.name} % {self.multiple} == 0"
-        return f"{self.name} >= {self.minimum}"
+from netc.dims.bounds import lower_bound, upper_bound
+from netc.dims.fact import Fact, Facts
+from netc.dims.polynomial import AnyDim, Quotient, Size, names, size, sizes_of, substitute, terms_of
 
 
 class Learn(Exception):
@@ -34,6 +21,9 @@ class Learn(Exception):
         super().__init__(str(fact))
         self.fact = fact
         self.span: Any = None  # where the question came up; the driver fills it in
+
+
+LIMIT = 2**31  # of a size
 
 
 @dataclass(frozen=True)
@@ -51,39 +41,56 @@ class Prover:
     """Answers questions on a block's dimensions.
 
     given: what each of the block's own sizes is, in the free sizes of the net.
-    minimums: the least value of each free size.
+    facts: what is known of each free size.
     guards: the questions that the symbols alone did not answer, with the answers.
     """
 
     given: Mapping[str, AnyDim] = field(default_factory=dict)
-    minimums: Mapping[str, int] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
     guards: dict[Guard, None] = field(default_factory=dict)
 
     def ask(self, question: str, dim: AnyDim, number: int = 0) -> object:
         """True, False or a value; None where it depends on a size that is free."""
         if isinstance(dim, int):
-            return _answer(question, dim, number, self.minimums)
+            return _answer(question, dim, number, {})
         answer = _answer(question, dim, number, {})
         if answer is None:
-            answer = _answer(question, substitute(dim, self.given), number, self.minimums)
+            answer = _answer(question, self.known(dim), number, self.facts)
             self.guards[Guard(question, dim, answer, number)] = None
         return answer
 
+    def known(self, dim: AnyDim) -> AnyDim:
+        """`dim` in the free sizes of the net, each in units of what it is known to be a multiple of."""
+        here = substitute(dim, self.given)
+        coarse = {
+            a.name
+            for a in sizes_of(here)
+            if a.name in self.facts and a.multiple % self.facts[a.name].multiple
+        }
+        return substitute(here, {name: size(name, self.facts[name].multiple) for name in coarse})
 
-def _answer(question: str, dim: AnyDim, number: int, minimums: Mapping[str, int]) -> object:
+
+def _answer(question: str, dim: AnyDim, number: int, facts: Facts) -> object:
     if question == "value":
         return dim if isinstance(dim, int) else None
     if question == "known":
         return isinstance(dim, int) or None
     if question == "zero" and isinstance(dim, int):
         return dim == 0
-    low = lower_bound(dim, minimums)
+    low = lower_bound(dim, facts)
     if question == "zero":
-        return False if (low or 0) > 0 or (lower_bound(-dim, minimums) or 0) > 0 else None
+        return _is_zero(low, upper_bound(dim, facts))
     if low is not None and low >= number:
         return True
-    high = lower_bound(-dim, minimums)
-    return False if high is not None and -high < number else None
+    high = upper_bound(dim, facts)
+    return False if high is not None and high < number else None
+
+
+def _is_zero(low: int | None, high: int | None) -> bool | None:
+    """Whether what lies between two bounds is zero, where these tell."""
+    if (low or 0) > 0 or (high or 0) < 0:
+        return False
+    return True if low == high == 0 else None
 
 
 _prover: ContextVar[Prover] = ContextVar("_prover")
@@ -120,8 +127,8 @@ def same(a: AnyDim, b: AnyDim) -> bool:
     if a is b or a == b:
         return True
     answer = decide("zero", a - b)
-    if answer is None:
-        _learn_multiple(substitute(a - b, prover().given))
+    if answer is None or _by_facts(answer, a - b):
+        _learn_multiple(prover().known(a - b))
     return answer is True
 
 
@@ -131,11 +138,21 @@ def divides(k: AnyDim, dim: AnyDim) -> bool:
 
 
 def at_least(dim: AnyDim, number: int) -> bool:
-    """Whether `dim` must be at least `number`; the least size for it is learnt where there is one."""
+    """Whether `dim` must be at least `number`; the least or the largest size for it is learnt where there is one."""
     answer = decide("least", dim, number)
     if answer is None:
-        _learn_minimum(substitute(dim, prover().given), number)
+        _learn_bound(prover().known(dim), number, prover().facts)
+    elif _by_facts(answer, dim):
+        _learn_bound(prover().known(dim), number, {})
     return answer is True
+
+
+def _by_facts(answer: object, dim: AnyDim) -> bool:
+    """Whether facts of free sizes may be why the answer is no: what is learnt then contradicts them, and both are told."""
+    asked = prover()
+    return (
+        answer is False and not isinstance(dim, int) and not names(asked.known(dim)).isdisjoint(asked.facts)
+    )
 
 
 def _single_size(dim: AnyDim) -> Size | None:
@@ -167,18 +184,23 @@ def _divisors(dim: AnyDim) -> Iterator[int]:
                     yield atom.divisor
 
 
-def _learn_minimum(dim: AnyDim, number: int) -> None:
-    """Raises Learn where a least value of the one free size makes `dim` at least `number`."""
+def _learn_bound(dim: AnyDim, number: int, facts: Facts) -> None:
+    """Raises Learn where a least or a largest value of the one free size makes `dim` at least `number`."""
     atom = _single_size(dim)
     if atom is None:
         return
+    name = atom.name
+    held = facts.get(name, Fact(name))
 
-    def holds(least: int) -> bool:
-        bound = lower_bound(dim, {atom.name: least})
+    def holds(fact: Fact) -> bool:
+        bound = lower_bound(dim, {name: held.joined(fact)})
         return bound is not None and bound >= number
 
-    if (least := _first(holds, 2**31)) is not None:
-        raise Learn(Fact(atom.name, minimum=least))
+    if (least := _first(lambda n: holds(Fact(name, minimum=n)), LIMIT)) is not None:
+        raise Learn(Fact(name, minimum=least))
+    above = _first(lambda n: not holds(Fact(name, maximum=n)), LIMIT)
+    if above is not None and above > 1:
+        raise Learn(Fact(name, maximum=above - 1))
 
 
 def _first(holds: Callable[[int], bool], limit: int) -> int | None:

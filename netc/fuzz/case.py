@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from netc.autodiff.objective import minimums, objective
+from netc.autodiff.objective import objective
 from netc.autodiff.reverse import reverse
 from netc.autodiff.trial import random_weights
 from netc.backends.onnx_proto import tensor_head
@@ -104,7 +104,7 @@ class Case:
             return None
         return Slopes(
             made.located,
-            reverse(made.located, flat.outputs[:1], wrt, minimums(self.net)),
+            reverse(made.located, flat.outputs[:1], wrt, self.net.training_facts),
             made.weights,
             tuple(wrt),
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from netc.diagnostics import Span
-from netc.dims import AnyDim, Shape, show
+from netc.dims import AnyDim, Fact, Shape, joined, show
 from netc.ops.contract import Init, Op
 
 Path: TypeAlias = tuple[str, ...]
@@ -118,17 +118,17 @@ class Block:
 
 @dataclass(frozen=True)
 class Constraint:
-    """What callers must meet: a size a multiple of, and at least; with the place that demands it."""
+    """What callers must meet of a free size, and the place that demands it.
 
-    name: str
-    multiple: int = 1
-    minimum: int = 1
+    training: True where only the losses and the metrics need it.
+    """
+
+    fact: Fact
     span: Span | None = None
+    training: bool = False
 
     def __str__(self) -> str:
-        parts = [f"{self.name} % {self.multiple} == 0"] if self.multiple > 1 else []
-        parts += [f"{self.name} >= {self.minimum}"] if self.minimum > max(1, self.multiple) else []
-        return " and ".join(parts)
+        return str(self.fact)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +146,16 @@ class Net:
     metrics: tuple[tuple[str, Value], ...]
     constraints: tuple[Constraint, ...]
     free: tuple[str, ...]
+
+    @property
+    def facts(self) -> dict[str, Fact]:
+        """What is known of free sizes where the outputs are computed."""
+        return joined(c.fact for c in self.constraints if not c.training)
+
+    @property
+    def training_facts(self) -> dict[str, Fact]:
+        """What is known of free sizes where the losses and the metrics are computed, too."""
+        return joined(c.fact for c in self.constraints)
 
 
 def operands(step: Step) -> tuple[Value, ...]:

@@ -50,7 +50,7 @@ def _block(block: Block, names: Mapping[Block, str], net: Net | None) -> Iterato
     inputs = ", ".join(f"{values[v]}: {v.type}" for v in block.inputs)
     yield f"{'net' if net else 'block'} {names[block]}({given}) [{inputs}] {{"
     for constraint in net.constraints if net else ():
-        yield f"  requires {constraint}"
+        yield f"  requires {constraint}{' for the loss' if constraint.training else ''}"
     for target in net.targets if net else ():
         yield f"  target {values[target]}: {target.type}"
     for param in block.params:

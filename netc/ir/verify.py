@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from netc.dims import AnyDim, Prover, Shape, proving, same, show, substitute
+from netc.dims import AnyDim, Facts, Prover, Shape, proving, same, show, substitute
 from netc.ir.module import Block, Call, Constant, Net, Node, Param, Path, Step, Value, blocks, operands
+from netc.ir.walk import needed
 
 
 class Malformed(AssertionError):
@@ -18,33 +19,35 @@ def verify_net(net: Net) -> None:
     Values are defined before they are used; each node's outputs have the types that its op's rule gives;
     each call passes what the block takes; each parameter is owned by one instance.
     """
-    minimums = {c.name: c.minimum for c in net.constraints}
     extra = (*net.targets, *net.losses, *(v for _, v in net.metrics))
     seen: set[tuple[int, tuple[tuple[str, AnyDim], ...]]] = set()
 
-    def visit(block: Block, given: Mapping[str, AnyDim]) -> None:
-        key = (id(block), tuple(given.items()))
+    def visit(body: Sequence[Step], given: Mapping[str, AnyDim], facts: Facts) -> None:
+        key = (id(body), tuple(given.items()))
         if key in seen:
             return
         seen.add(key)
-        with proving(Prover(given, minimums)):
-            _types(block.body)
-        for step in block.body:
+        with proving(Prover(given, facts)):
+            _types(body)
+        for step in body:
             if isinstance(step, Call):
-                visit(step.block, {k: substitute(d, given) for k, d in step.sizes.items()})
+                visit(step.block.body, {k: substitute(d, given) for k, d in step.sizes.items()}, facts)
 
     for block in blocks(net.block):
         _definitions(block, extra if block is net.block else ())
         _owners(block)
-    visit(net.block, {})
+    inference = needed(net.block.body, net.block.outputs)
+    visit(inference, {}, net.facts)
+    beside = set(net.block.body).difference(inference)
+    visit(tuple(step for step in net.block.body if step in beside), {}, net.training_facts)
 
 
 def verify_nodes(
-    inputs: Sequence[Value], nodes: Sequence[Node], outputs: Sequence[Value], minimums: Mapping[str, int]
+    inputs: Sequence[Value], nodes: Sequence[Node], outputs: Sequence[Value], facts: Facts
 ) -> None:
     """The same for a flat graph."""
     _order(nodes, {*inputs}, outputs)
-    with proving(Prover({}, minimums)):
+    with proving(Prover({}, facts)):
         _types(nodes)
 
 

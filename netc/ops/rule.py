@@ -121,19 +121,14 @@ def _run(
     shapes: the numbers that the sizes stand for, which must meet what is learnt.
     """
     facts: dict[str, Fact] = {}
-    minimums: dict[str, int] = {}
     try:
         for _ in range(ROUNDS):
             try:
-                with proving(Prover(minimums=minimums)):
+                with proving(Prover(facts=facts)):
                     return _applied(op_class, attributes, operands, facts)
             except Learn as learnt:
                 fact = learnt.fact
-            old = facts.get(fact.name, fact)
-            facts[fact.name] = Fact(
-                fact.name, max(fact.multiple, old.multiple), max(fact.minimum, old.minimum)
-            )
-            minimums[fact.name] = facts[fact.name].minimum
+            facts[fact.name] = facts.get(fact.name, fact).joined(fact)
             if fact.multiple > 1:
                 whole = {fact.name: size(fact.name, fact.multiple)}
                 operands = [tuple(substitute(n, whole) for n in shape) for shape in operands]

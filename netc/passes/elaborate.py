@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import lcm
 from typing import Any
 
 from netc.diagnostics import (
@@ -17,14 +16,15 @@ from netc.diagnostics import (
     wording_shapes,
     wording_weights,
 )
-from netc.dims import AnyDim, Learn, Prover, Unwieldy, names, proving, size
-from netc.ir.module import Block, Call, Constraint, Net, Type, blocks
+from netc.dims import AnyDim, Learn, Prover, Unwieldy, names, proving
+from netc.ir.module import Block, Call, Net, Type, blocks
 from netc.ir.verify import verify_net
 from netc.ir.walk import needed
 from netc.ops.contract import OPS
 from netc.passes.cost import count_parameters
 from netc.passes.elaboration.calls import checked, with_defaults
 from netc.passes.elaboration.expressions import preset
+from netc.passes.elaboration.facts import Learnt, add, demands, known
 from netc.passes.elaboration.frame import Frame, Session
 from netc.passes.elaboration.instantiate import (
     check_dtype,
@@ -54,12 +54,11 @@ def elaborate(
     dynamic: names of axes to leave free although the spec fixes them (N, H, W of a 4-D input).
     Raises Refused with every independent finding, those of reading the file included.
     """
-    learnt: dict[str, Constraint] = {}
+    learnt: Learnt = {}
     work = 0
     for _ in range(ROUNDS):
         session = Session(
-            multiples={n: c.multiple for n, c in learnt.items()},
-            minimums={n: max(c.minimum, c.multiple) for n, c in learnt.items()},
+            facts=known(learnt),
             dynamic=frozenset(dynamic),
             lost=program.lost,
             work=work,
@@ -68,8 +67,8 @@ def elaborate(
             session.report(Refused(diagnostic))
         try:
             net = _elaborate(program, name, dict(settings or {}), session, learnt)
-        except Learn as fact:
-            learnt[fact.fact.name] = _merge(learnt.get(fact.fact.name), fact)
+        except Learn as learn:
+            add(learnt, learn)
             work = session.work
             continue
         except (Refused, Poisoned, RecursionError, Unwieldy) as error:
@@ -92,25 +91,16 @@ def _refused(error: Exception, span: Span) -> Refused:
     return error if isinstance(error, Refused) else Refused()
 
 
-def _merge(held: Constraint | None, fact: Learn) -> Constraint:
-    new = fact.fact
-    if held is None:
-        return Constraint(new.name, new.multiple, new.minimum, fact.span)
-    return Constraint(
-        new.name, lcm(held.multiple, new.multiple), max(held.minimum, new.minimum), fact.span or held.span
-    )
-
-
 def _in_order(found: Any) -> list[Diagnostic]:
     return sorted(found, key=lambda d: (d.span.source.path, d.span.start) if d.span else ("", -1))
 
 
 def _elaborate(
-    program: Program, name: str, settings: dict[str, Any], session: Session, learnt: Mapping[str, Constraint]
+    program: Program, name: str, settings: dict[str, Any], session: Session, learnt: Learnt
 ) -> Net | None:
     definition, given = _arguments(program, name, session)
-    known = [p.name.text for p in definition.tree.parameters]
-    frame = Frame(session, definition, {}, Prover({}, session.minimums), (), True)
+    parameters = [p.name.text for p in definition.tree.parameters]
+    frame = Frame(session, definition, {}, Prover({}, session.facts), (), True)
     with proving(frame.prover):
         for parameter in definition.tree.parameters:
             if parameter.name.text in settings:
@@ -131,19 +121,19 @@ def _elaborate(
         frame.env = dict(arguments)
         free = _declare(frame, settings)
         if settings:
-            raise Refused(*(wording_names.unknown_setting(key, [*known, *free]) for key in settings))
+            raise Refused(*(wording_names.unknown_setting(key, [*parameters, *free]) for key in settings))
         session.stack.append(definition)
         elaborate_body(frame, definition.tree.body)
     if session.found:
         return None
-    arguments = {k: arguments[k] for k in known}
-    block = finish(frame, arguments, {n: size(n, session.multiples.get(n, 1)) for n in free})
+    arguments = {k: arguments[k] for k in parameters}
+    block = finish(frame, arguments, {n: session.size(n) for n in free})
     total = count_parameters(block.params, block.body, {}, buffers=True)
     if isinstance(total, int) and total >= ELEMENTS:
         raise Refused(wording_shapes.too_many_parameters(definition.tree.name.span, definition.name, total))
     _check_sizes(block)
     block = replace(block, doc=block.doc or program.doc)
-    constraints = tuple(learnt[n] for n in free if n in learnt)
+    constraints = tuple(c for n in free for c in demands(n, learnt))
     net = Net(
         name, block, tuple(frame.targets), tuple(frame.losses), tuple(frame.metrics), constraints, tuple(free)
     )
@@ -247,7 +237,7 @@ def _enter_size(frame: Frame, name: str, settings: dict[str, Any], free: list[st
             )
         frame.env[name] = number
     else:
-        frame.env[name] = size(name, frame.session.multiples.get(name, 1))
+        frame.env[name] = frame.session.size(name)
         free.append(name)
 
 

@@ -33,8 +33,9 @@ def inline(net: Net, outputs: Sequence[Value] | None = None) -> Flat:
     steps = needed(net.block.body, wanted)
     frame.run(steps)
     inputs = (*net.block.inputs, *net.targets)
+    facts = net.facts if outputs is None else net.training_facts
     flat = Flat(inputs, tuple(frame.nodes), tuple(frame.value(v) for v in wanted), frame.params)
-    verify_nodes(inputs, flat.nodes, flat.outputs, {c.name: c.minimum for c in net.constraints})
+    verify_nodes(inputs, flat.nodes, flat.outputs, facts)
     return flat
 
 

@@ -42,7 +42,7 @@ def spell(net: Net) -> Iterator[Diagnostic]:
         v.type.dtype == "float64" for b in blocks(net.block) for s in b.body for v in (*s.inputs, *s.outputs)
     ):
         return
-    with proving(Prover(minimums={c.name: c.minimum for c in net.constraints})):
+    with proving(Prover(facts=net.facts)):
         for node in inline(net).nodes:
             values = (*node.inputs, *node.params)
             if all(v.type.dtype != "float64" for v in values):

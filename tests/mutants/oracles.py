@@ -199,9 +199,13 @@ def counts_differ(net: Net) -> str | None:
 def guards_fail(net: Net, module: Any) -> str | None:
     """A size that does not meet a constraint, and that the module takes all the same."""
     for constraint in net.constraints:
-        sizes = chosen_sizes(net, 2)
-        sizes[constraint.name] = (
-            sizes[constraint.name] + 1 if constraint.multiple > 1 else constraint.minimum - 1
+        sizes, fact = chosen_sizes(net, 2), constraint.fact
+        sizes[fact.name] = (
+            sizes[fact.name] + 1
+            if fact.multiple > 1
+            else fact.minimum - 1
+            if fact.maximum is None
+            else fact.maximum + 1
         )
         shapes = [
             tuple(sizes.get(str(d), 0) or substitute(d, sizes) for d in v.type.shape)
@@ -211,7 +215,7 @@ def guards_fail(net: Net, module: Any) -> str | None:
             module(*(torch.zeros(shape) for shape in shapes))
             return f"PyTorch's guard of {constraint}"
         except ValueError as error:
-            if not str(error).startswith(f"{constraint.name} must be"):
+            if not str(error).startswith(f"{constraint.fact.name} must be"):
                 return f"PyTorch's guard of {constraint}"
     return None
 

@@ -20,7 +20,7 @@ MUTANTS = (
        "if (made := str(self.operand(value))) != name:", "if (made := str(self.operand(value))) == '':"),
     _m("operands and parameters in another order", "to_onnx:_Emitter.node",
        "[self.operand(v) for v in node.operands]", "[self.operand(v) for v in (*node.inputs[::-1], *node.params)]"),
-    _m("least sizes are forgotten", "to_onnx:emit", "minimums={c.name: c.minimum for c in net.constraints}", "minimums={}"),
+    _m("least sizes are forgotten", "to_onnx:emit", "facts=net.training_facts if facts is None else facts", "facts={}"),
     _m("opset 17 is 18", "to_onnx:_envelope", "version=opset", "version=max(18, opset)"),
     _m("constants of other dtypes are one", "onnx_graph:GraphBuilder.constant",
        "key = (dtype, shape, elements.tobytes())", "key = ('', shape, elements.tobytes())"),

@@ -29,7 +29,7 @@ MUTANTS = (
     _m("losses are subtracted", "torch_source.forward:_summed", "} + {", "} - {"),
     _m("guards of free sizes are left out", "torch_source.forward:forward_body", "(*guards, ", "("),
     _m("the guard of a least size is that of a multiple alone", "to_torch:_guards",
-       "if constraint.minimum > constraint.multiple", "if constraint.minimum > 100 * constraint.multiple"),
+       "if fact.minimum > 1:", "if fact.minimum > 100:"),
     _m("a multiple is guarded on the wrong axis", "to_torch:_guards", "shape[{axis}]", "shape[{axis - 1}]"),
     _m("an attribute hides a child of its name", "torch_source.render:Writer.attribute",
        "kept in self.draft.children or ", ""),

@@ -8,7 +8,7 @@ from typing import Any
 
 from netc.backends.torch_source.draft import Draft, Given, Module, draft, value_for
 from netc.backends.torch_source.starts import said
-from netc.dims import AnyDim, Dim, Prover, proving, substitute
+from netc.dims import AnyDim, Dim, Facts, Prover, proving, substitute
 from netc.ir.module import Block, Call, Param, Value, blocks
 from netc.ops.code import Code, Keyword
 
@@ -63,18 +63,16 @@ class Classes:
         return self.of[call.block].arguments[number].column[which]
 
 
-def classes_of(
-    net_block: Block, kept: Collection[Value] = (), minimums: Mapping[str, int] | None = None
-) -> Classes:
+def classes_of(net_block: Block, kept: Collection[Value] = (), facts: Facts | None = None) -> Classes:
     """The classes for a net's block and every block that it calls.
 
-    kept: values that its losses read. minimums: the least value of each free size.
+    kept: values that its losses read. facts: what is known of free sizes.
     """
     members = _members(net_block)
     out = Classes([], {}, {}, {})
     signatures: dict[Any, Class] = {}
     for block in blocks(net_block):
-        with proving(Prover(members[block][0], minimums or {})):  # an op may ask about a size to spell itself
+        with proving(Prover(members[block][0], facts or {})):  # an op may ask about a size to spell itself
             out.drafts[block] = draft(block, kept if block is net_block else ())
         signature = _signature(block, out, members[block], block is net_block)
         if signature not in signatures:

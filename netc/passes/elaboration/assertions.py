@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from netc.diagnostics import wording_shapes
-from netc.dims import Dim, value
+from netc.dims import Dim, Learn, value
 from netc.passes.elaboration import numbers
 from netc.passes.elaboration.expressions import evaluate
 from netc.passes.elaboration.frame import Frame
@@ -23,7 +23,12 @@ def assert_holds(frame: Frame, statement: tree.Result) -> None:
         frame.deferred.append(statement)
         return
     frame.asserting = True
-    if not numbers.truth(evaluate(frame, statement.value), statement.value.span):
+    try:
+        holds = numbers.truth(evaluate(frame, statement.value), statement.value.span)
+    except Learn as learn:
+        learn.span = statement.value.span
+        raise
+    if not holds:
         frame.asserting = False
         raise frame.refuse(
             wording_shapes.assertion_failed(statement.value.span, _sides(frame, statement.value))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from netc.diagnostics import Diagnostic, Note, Refused, Span, wording_shapes
-from netc.dims import Guard, Prover, show, substitute
+from netc.dims import Dim, Facts, Guard, Prover, show, size, substitute
 from netc.ir.module import Block, Param, Path, Step, Value
 from netc.passes.elaboration.values import Definition, Function, Poisoned, Rule
 from netc.syntax import tree
@@ -22,14 +22,13 @@ FOUND = 100
 class Session:
     """What the blocks of one net share: elaborated variants, findings and the work done.
 
-    multiples, minimums: what is known of free sizes.
+    facts: what is known of free sizes.
     dynamic: the names to give to axes that the spec fixes, by input and axis.
     starting, met: the `init` statements run, each with its body, and those that held for some layer.
     blamed: the calls of standard blocks that are at fault.
     """
 
-    multiples: Mapping[str, int]
-    minimums: Mapping[str, int]
+    facts: Facts
     dynamic: frozenset[str] = frozenset()
     found: dict[tuple[str, Any, int], Diagnostic] = field(default_factory=dict)
     variants: dict[Any, list[tuple[Block, tuple[Guard, ...]]]] = field(default_factory=dict)
@@ -40,6 +39,10 @@ class Session:
     lost: frozenset[str] = frozenset()
     work: int = 0
     exhausted: bool = False
+
+    def size(self, name: str) -> Dim:
+        """A free size, in units of what it is known to be a multiple of."""
+        return size(name, self.facts[name].multiple if name in self.facts else 1)
 
     def spend(self, work: int, span: Span) -> None:
         """Counts steps of unrolling. What would take too many is given up, and so is what has too many findings."""
@@ -114,7 +117,7 @@ class Frame:
 
         One within a standard block is shown where the user calls it, once for each such call.
         """
-        if within := self._called_by_user(diagnostic):
+        if within := self._called_by_user(diagnostic.span):
             if within.span in self.session.blamed:
                 return Refused()
             self.session.blamed.add(within.span)
@@ -127,12 +130,17 @@ class Frame:
         ]
         return Refused(diagnostic.noting(*notes[:4]))
 
-    def _called_by_user(self, diagnostic: Diagnostic) -> Site | None:
-        """Of a finding within the standard library, the innermost call that is not."""
+    def users(self, span: Span) -> Span:
+        """`span`, or where it lies within the standard library the user's call that led there."""
+        within = self._called_by_user(span)
+        return within.span if within else span
+
+    def _called_by_user(self, span: Span | None) -> Site | None:
+        """Of a place within the standard library, the innermost call that is not."""
         from netc.passes.standard import standard
 
         library = standard().sources
-        if diagnostic.span is None or diagnostic.span.source not in library:
+        if span is None or span.source not in library:
             return None
         return next((site for site in reversed(self.sites) if site.span.source not in library), None)
 

@@ -48,7 +48,7 @@ def instantiate(
         frame.session,
         layer.definition,
         dict(arguments),
-        Prover(given, frame.prover.minimums),
+        Prover(given, frame.prover.facts),
         (*frame.sites, site),
         False,
         rules=frame.rules,
@@ -269,7 +269,7 @@ def enter(frame: Frame, declaration: tree.Declaration, type_: Type, into: list[V
 
 def _fits(frame: Frame, guards: Sequence[Guard], given: Mapping[str, AnyDim]) -> bool:
     """Whether a variant's questions have the same answers for a caller that gives `given`."""
-    prover = Prover({}, frame.prover.minimums)
+    prover = Prover({}, frame.prover.facts)
     return all(prover.ask(g.question, substitute(g.dim, given), g.number) == g.answer for g in guards)
 
 

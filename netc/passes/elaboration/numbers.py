@@ -157,8 +157,8 @@ def _compare_sizes(operator: str, a: Any, b: Any, span: Span, learn: bool) -> bo
         "!=": ("zero", a - b, 0, False),
         ">=": ("least", a - b, 0, True),
         ">": ("least", a - b, 1, True),
-        "<": ("least", a - b, 0, False),
-        "<=": ("least", a - b, 1, False),
+        "<": ("least", b - a, 1, True),
+        "<=": ("least", b - a, 0, True),
     }[operator]
     if learn and wanted and (same(a, b) if question == "zero" else at_least(dim, number)):
         return True

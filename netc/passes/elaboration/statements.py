@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from netc.diagnostics import Refused, Span, wording_names, wording_shapes
-from netc.dims import Dim, Unwieldy, value
+from netc.dims import Dim, Learn, Unwieldy, value
 from netc.ir.module import Param, Type, Value
 from netc.ops.contract import FLOATS, INTEGERS, Init
 from netc.passes.elaboration import numbers
@@ -62,6 +62,9 @@ def _attempt(frame: Frame, statement: tree.Statement) -> None:
             frame.session.report(error)
         for name in bound([statement]):
             frame.env[name] = POISON
+    except Learn as learn:
+        learn.span = frame.users(learn.span or statement.span)
+        raise
     finally:
         frame.asserting = False
 
