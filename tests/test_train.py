@@ -19,7 +19,7 @@ from netc.train.augment import horizontal_flip, normalised, random_crop
 from netc.train.curves import draw_curves
 from netc.train.dataset import Dataset, Split
 from netc.train.embedded import load_digits
-from netc.train.evaluate import evaluate_torch, logits_of, trained_module
+from netc.train.evaluate import evaluate_torch, logits_of
 from netc.train.events import Epoch, Started, Stepped
 from netc.train.interrupt import interruptible
 from netc.train.loop import Job, train
@@ -85,11 +85,10 @@ def few(count=200, test=50, seed=0):
 
 def job_in(folder, *overrides, data=None, weights=None, module=MODULE):
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "digits.py").write_text(module)
     recipe = read_recipe((), ("train.batch=50", "train.epochs=2", *overrides))
     data = data or few()
     return Job(
-        folder / "digits.py",
+        module,
         "Digits",
         weights or initial(),
         recipe,
@@ -250,7 +249,7 @@ def test_the_best_epoch_is_what_is_kept(tmp_path):
     best = max(lines, key=lambda line: (line["test_accuracy"], -line["test_loss"]))
     assert best["epoch"] == result.best.epoch and best["best"] and lines[0]["lr"] == pytest.approx(0.3)
     job = job_in(tmp_path)
-    net = load_module(job.module, "Digits", load_file(result.weights))
+    net = load_module(job.source, "Digits", load_file(result.weights))
     logits = logits_of(net, job.data.test.images, job.preprocess)
     assert accuracy(logits, job.data.test.labels) == pytest.approx(best["test_accuracy"])
     assert cross_entropy(logits, job.data.test.labels) == pytest.approx(best["test_loss"], rel=1e-5)
@@ -311,7 +310,7 @@ def test_weights_must_fit_the_module_exactly(tmp_path):
 def test_a_missing_gpu_is_refused(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    net = load_module(job_in(tmp_path).module, "Digits", initial())
+    net = load_module(MODULE, "Digits", initial())
     assert refusal(logits_of, net, DIGITS.test.images, measured(DIGITS.train), "cuda").code == "E0832"
 
 
@@ -340,14 +339,34 @@ def test_a_second_signal_acts_at_once():
 # The folder of a run
 
 
+def folder_of(*arguments, **keywords):
+    with new_folder(*arguments, **keywords) as (folder, _):
+        return folder
+
+
 def test_a_run_is_never_overwritten(tmp_path):
-    names = [new_folder("digits", root=tmp_path).name for _ in range(3)]
+    names = [folder_of("digits", root=tmp_path).name for _ in range(3)]
     assert names == ["digits-001", "digits-002", "digits-003"]
     (tmp_path / "digits-041").mkdir()
     (tmp_path / "digits-final").mkdir()
-    assert new_folder("digits", root=tmp_path).name == "digits-042"
-    assert new_folder("digits", tmp_path / "mine").name == "mine"
-    assert refusal(new_folder, "digits", tmp_path / "mine").code == "E0830"
+    assert folder_of("digits", root=tmp_path).name == "digits-042"
+    assert folder_of("digits", tmp_path / "mine").name == "mine"
+    assert refusal(folder_of, "digits", tmp_path / "mine").code == "E0830"
+
+
+def test_what_fails_before_the_folder_is_kept_takes_it_back(tmp_path):
+    asked = tmp_path / "deep" / "mine"
+    with pytest.raises(KeyboardInterrupt), new_folder("digits", asked) as (folder, _):
+        (folder / "file").write_text("")
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(KeyboardInterrupt), new_folder("digits", asked) as (folder, keep):
+        keep()
+        raise KeyboardInterrupt
+    assert asked.is_dir()
+    with pytest.raises(Refused), new_folder("digits", asked):
+        pass
+    assert asked.is_dir()
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -358,29 +377,33 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
 
 
 def test_a_whole_run_is_read_back_and_evaluated(tmp_path):
-    folder, data = new_folder("digits", root=tmp_path), few()
+    folder, data = folder_of("digits", root=tmp_path), few()
     preprocess = measured(data.train)
-    run = Run(folder, "Digits", "Digits", "digits.py", "digits.onnx", "digits", data.classes, preprocess)
+    run = Run(
+        folder, "Digits", "Digits", "digits.py", "digits.onnx", "spec/digits.net", "digits", data.classes,
+        preprocess,
+    )  # fmt: skip
     recipe = read_recipe((Setting("optimizer", (Invocation("adamw", (0.01,)),)), Setting("batch", (50,))))
     write_start(run, "net Digits {}\n", MODULE, recipe, data)
-    job = Job(folder / run.module, run.class_name, initial(), recipe, data, preprocess, folder, "cpu")
+    job = Job(MODULE, run.class_name, initial(), recipe, data, preprocess, folder, "cpu")
     result = train(job, silent)
     write_end(run, result, {"agrees": True})
     assert sorted(path.name for path in folder.iterdir()) == [
         "best.safetensors", "curves.png", "digits.py", "metrics.jsonl", "recipe.json", "run.json", "samples",
-        "spec.net",
+        "spec",
     ]  # fmt: skip
     assert len(list((folder / "samples").iterdir())) == 10
     again = read_run(folder)
     assert again == run
-    evaluation = evaluate_torch(again, data.test, "cpu")
+    net = load_module(MODULE, "Digits", load_file(again.weights))
+    evaluation = evaluate_torch(net, again.preprocess, data.test, "cpu")
     assert evaluation.accuracy == pytest.approx(result.best.test_accuracy) and evaluation.backend == "torch"
     assert evaluation.loss == pytest.approx(result.best.test_loss, rel=1e-4)
     written = json.loads((folder / "run.json").read_text())
     assert written["result"]["test_accuracy"] == result.best.test_accuracy
     assert written["comparison"] == {"agrees": True}
     assert json.loads((folder / "recipe.json").read_text())["optimizer"]["arguments"]["lr"] == 0.01
-    assert list(weights_of(trained_module(run))) == list(initial())
+    assert list(weights_of(net)) == list(initial())
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"net": 3}', "\x00"])
@@ -392,12 +415,17 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path, content):
 
 def test_a_run_that_points_outside_its_folder_is_refused(tmp_path):
     data = few()
-    run = Run(tmp_path, "D", "D", "digits.py", "digits.onnx", "digits", data.classes, measured(data.train))
+    run = Run(
+        tmp_path, "D", "D", "digits.py", "digits.onnx", "spec/d.net", "digits", data.classes,
+        measured(data.train),
+    )  # fmt: skip
     (tmp_path / "best.safetensors").write_bytes(b"")
     (tmp_path / "run.json").write_text(json.dumps(run.as_json()))
     assert read_run(tmp_path) == run
-    (tmp_path / "run.json").write_text(json.dumps({**run.as_json(), "module": "../evil.py"}))
-    assert refusal(read_run, tmp_path).code == "E0831"
+    for key in ("module", "onnx", "spec"):
+        for evil in ("../evil", "/evil", "spec/../../evil", "", "a\0b", "a/b/c"):
+            (tmp_path / "run.json").write_text(json.dumps({**run.as_json(), key: evil}))
+            assert refusal(read_run, tmp_path).code == "E0831"
 
 
 # What is shown

@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -360,3 +361,60 @@ def test_folders_are_made_and_files_are_readable_by_others(tmp_path):
     mask = os.umask(0)
     os.umask(mask)
     assert path.stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+# -- what else is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["wide.weight", "narrow.bias"])
+def test_numbers_that_are_not_finite_are_counted_and_refused(tmp_path, name, value):
+    hand = Hand()
+    x = hand.apply("Linear", hand.input("x", "float32", 2, 700), path="wide", out_features=3000)
+    table = state(hand.net("Wide", hand.apply("Linear", x, path="narrow", out_features=2)))
+    arrays = {n: draw(n, p, 1) for n, p in table.items()}
+    safetensors.numpy.save_file(arrays, path := tmp_path / "w.safetensors")
+    assert set(load_weights(path, table)) == set(table)
+    arrays[name] = arrays[name].copy()
+    arrays[name].flat[-1] = arrays[name].flat[0] = value
+    safetensors.numpy.save_file(arrays, path)
+    (finding,) = refusals(path, table)
+    assert finding.code == "E0714"
+    assert f"`{name}`" in finding.message and f"2 of its {arrays[name].size:,} numbers" in finding.message
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_files_of_torch_are_recognized_and_never_opened(table, tmp_path, zipped):
+    import torch
+
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "evil"), "w"))
+
+    path = tmp_path / "model.pth"
+    torch.save({"a": Evil()}, path, _use_new_zipfile_serialization=zipped)
+    (finding,) = refusals(path, table)
+    assert finding.code == "E0701" and "weights_only=True" in finding.help
+    assert not (tmp_path / "evil").exists()
+
+
+def test_the_help_for_files_of_torch_works(table, tmp_path, monkeypatch):
+    """Also for tensors that share memory, which safetensors refuses as they are."""
+    import torch
+
+    monkeypatch.chdir(tmp_path)
+    arrays = {name: draw(name, param, 3) for name, param in table.items()}
+    torch.save({name: torch.tensor(value) for name, value in arrays.items()}, "model.pth")
+    (finding,) = refusals(Path("model.pth"), table)
+    code = finding.help.split(": ", 1)[1]
+    exec("import torch, safetensors.torch\n" + code, {})
+    for name, value in load_weights(Path("model.safetensors"), table).items():
+        np.testing.assert_array_equal(value, arrays[name])
+
+
+def test_a_header_that_begins_as_a_pickle_is_a_header(tmp_path):
+    """640 bytes of header are written as 0x80 0x02."""
+    fields = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    path = tmp_path / "w.safetensors"
+    path.write_bytes((640).to_bytes(8, "little") + fields.ljust(640) + bytes(4))
+    assert set(read_header(path).tensors) == {"a"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from netc.diagnostics import Refused
-from netc.diagnostics.wording_weights import unreadable_weights
+from netc.diagnostics.wording_weights import saved_by_torch, unreadable_weights
+from netc.files.read import open_regular, reason
 
 DTYPES = {
     "F32": "float32",
@@ -49,6 +51,12 @@ WIDTHS = {
 CODES = {name: code for code, name in DTYPES.items()}
 LONGEST_HEADER = 100_000_000  # bytes, as the format has it
 LARGEST = 2**40  # elements of a tensor
+FORMATS_OF_TORCH = (
+    b"PK\x03\x04",
+    b"\x80\x02",
+    b"\x80\x03",
+    b"\x80\x04",
+)  # zip archives, and pickles of protocol 2 to 4
 
 
 @dataclass(frozen=True)
@@ -74,19 +82,20 @@ class _Damaged(Exception):
 def read_header(path: Path) -> Header:
     """The tensors of the file at `path` and its metadata, checked against the file's length."""
     try:
-        if path.exists() and not path.is_file():
-            raise _Damaged("it is not a regular file")
-        with path.open("rb") as file:
-            length = path.stat().st_size
-            size = int.from_bytes(file.read(8), "little")
+        with open_regular(path) as file:
+            length = os.fstat(file.fileno()).st_size
+            start = file.read(8)
+            size = int.from_bytes(start, "little")
             if length < 8 or size > min(length - 8, LONGEST_HEADER):
+                if start.startswith(FORMATS_OF_TORCH):
+                    raise Refused(saved_by_torch(str(path)))
                 raise _Damaged(f"its header claims {size} bytes, and the file has {length}")
             fields = _parse(file.read(size))
         return _header(fields, 8 + size, length)
     except _Damaged as error:
         raise Refused(unreadable_weights(str(path), str(error))) from None
     except OSError as error:
-        raise Refused(unreadable_weights(str(path), error.strerror or str(error))) from None
+        raise Refused(unreadable_weights(str(path), reason(error))) from None
 
 
 def _parse(text: bytes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -14,6 +15,7 @@ from netc.backends.output import Part, Piece, Sink, Writer, write_outputs
 from netc.backends.safetensors_file import Stored, header_bytes, read_header
 from netc.diagnostics import Diagnostic, Refused
 from netc.diagnostics import wording_weights as wording
+from netc.files.read import open_regular
 from netc.ir.module import Param
 from netc.ops.arrays import np
 from netc.passes.initial import WIDTHS, State, bytes_of, draw, numbers
@@ -27,6 +29,8 @@ Array: TypeAlias = "npt.NDArray[Any]"
 WORTH_A_THREAD = 1 << 16  # bytes; less is drawn sooner than handed over
 FEW = 2  # tensors of other names that are each told of
 AHEAD = 4  # tensors drawn before they are written
+FLOATS = ("float32", "float64")
+SCANNED = 1 << 22  # bytes looked at in one go for numbers that are not finite
 
 
 class Weights(Protocol):
@@ -99,11 +103,11 @@ def opened_weights(path: Path, state: State) -> Iterator[FromFile]:
     tensors = read_header(path).tensors
     if findings := _misfits(str(path), tensors, state):
         raise Refused(*findings)
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    try:
+    with open_regular(path) as file:
+        descriptor = file.fileno()
+        if findings := _not_finite(str(path), descriptor, tensors):
+            raise Refused(*findings)
         yield FromFile(descriptor, tensors, state)
-    finally:
-        os.close(descriptor)
 
 
 def load_weights(path: Path, state: State) -> dict[str, Array]:
@@ -117,6 +121,25 @@ def load_weights(path: Path, state: State) -> dict[str, Array]:
                 )
             out[name] = piece.reshape(numbers(param.type.shape))
         return out
+
+
+def _not_finite(path: str, descriptor: int, tensors: Mapping[str, Stored]) -> list[Diagnostic]:
+    counts = {name: _count_not_finite(descriptor, t) for name, t in tensors.items() if t.dtype in FLOATS}
+    wrong = [name for name, count in counts.items() if count]
+
+    def tell(name: str) -> Diagnostic:
+        return wording.not_finite(path, name, counts[name], prod(tensors[name].shape))
+
+    return _cut(path, wrong, "not finite", tell)
+
+
+def _count_not_finite(descriptor: int, stored: Stored) -> int:
+    count = 0
+    for start in range(0, stored.length, SCANNED):
+        data = os.pread(descriptor, min(SCANNED, stored.length - start), stored.offset + start)
+        values = np.frombuffer(data, stored.dtype)
+        count += values.size - int(np.isfinite(values).sum())
+    return count
 
 
 def _misfits(path: str, tensors: Mapping[str, Stored], state: State) -> list[Diagnostic]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from netc.diagnostics import Refused, wording_names, wording_shapes
+from netc.files.project import project_reader
 from netc.ir.module import Constraint, Net
 from netc.passes.check import check
 from netc.passes.elaborate import elaborate
@@ -54,14 +54,14 @@ opset = click.option(
 def read_program(path: str) -> Program:
     """The program in the file at `path`; `-` is standard input, and the name of a spec that comes with netc is that."""
     path = _shipped(path)
-    root = os.path.realpath(os.path.dirname(path) or ".")
+    from_disk = project_reader(path, FILE_BYTES)
 
     def read(name: str) -> bytes:
-        if path == "-" and name == STDIN:
-            return sys.stdin.buffer.read(FILE_BYTES + 1)
-        if name != path and os.path.commonpath([os.path.realpath(name), root]) != root:
-            raise OSError("it is a link that leads out of the project")
-        return _read(name)
+        if path != "-" or name != STDIN:
+            return from_disk(name)
+        if sys.stdin is None:
+            raise OSError("standard input is closed")
+        return sys.stdin.buffer.read(FILE_BYTES + 1)
 
     return load(STDIN if path == "-" else path, read)
 
@@ -73,14 +73,6 @@ def _shipped(path: str) -> str:
     if not path.isidentifier() or os.path.exists(path):
         return path
     return str(shipped_specs().get(path, path))
-
-
-def _read(path: str) -> bytes:
-    """The bytes of a regular file, or one more than a spec may have."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError("it is not a regular file")
-    with open(path, "rb") as file:
-        return file.read(FILE_BYTES + 1)
 
 
 def chosen(program: Program, name: str | None) -> str:

@@ -47,6 +47,12 @@ def _asked_for_json() -> bool:
     )
 
 
+def download(done: int, size: int) -> None:
+    """How far a download is, where a person looks on."""
+    if sys.stderr.isatty():
+        click.echo(f"\rdownloading {done / 1e6:.0f} of {size / 1e6:.0f} MB", nl=done >= size, err=True)
+
+
 def say(text: str) -> None:
     """Prose: what was done, on standard error."""
     click.echo(visible(text), err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +11,18 @@ import click
 
 from netc.backends.weights import load_weights, opened_weights
 from netc.cli import options
-from netc.cli.report import say
+from netc.cli.report import download, say
 from netc.ir.module import Net
+from netc.passes.elaboration.naming import snake_case
 from netc.passes.initial import draw, state
 from netc.passes.load import Program
 from netc.passes.recipe import Recipe
 
 if TYPE_CHECKING:
+    from netc.backends.weights import Array
     from netc.deploy.compare import Comparison
     from netc.train.dataset import Dataset
-    from netc.train.events import Result
-    from netc.train.loop import Job
+    from netc.train.events import Event, Report, Result
     from netc.train.run_folder import Run
 
 
@@ -91,18 +93,21 @@ def command(
     from netc.passes.recipe_tree import recipe_of
     from netc.train.interrupt import interruptible
     from netc.train.progress import progress
+    from netc.train.run_folder import new_folder
 
     program = options.read_program(spec)
     settings, overrides = options.given_settings(sets)
     net = options.elaborated(program, options.chosen(program, net_name), dict(settings))
     recipe = recipe_of(program.train, overrides)
     dataset = _fitting_data(net, recipe, data, data_dir)
-    run = _new_run(program, net, settings, recipe, data, dataset, output, weights)
-    say(f"run folder {run.folder}")
-    from netc.train.loop import train  # torch, which nothing refused so far needed
+    start = _start(net, recipe, weights)
+    with new_folder(snake_case(net.name), output) as (folder, keep):
+        run, source = _new_run(program, net, settings, recipe, data, dataset, folder, weights)
+        from netc.train.loop import Job, train  # torch, which nothing refused so far needed
 
-    with interruptible() as stop, progress(Console(stderr=True)) as report:
-        result = train(_job(net, run, recipe, dataset, weights, device), report, stop)
+        job = Job(source, net.name, start, recipe, dataset, run.preprocess, folder, device)
+        with interruptible() as stop, progress(Console(stderr=True)) as report:
+            result = train(job, _telling(folder, keep, report), stop)
     comparison = _export(net, run, dataset, opset)
     _finish(run, result, comparison)
     sys.exit(128 + stop.signal if result.interrupted else 0 if comparison.agrees else 1)
@@ -111,18 +116,37 @@ def command(
 def _fitting_data(net: Net, recipe: Recipe, name: str, data_dir: Path | None) -> Dataset:
     """The data, refused unless the net can take it."""
     from netc.train.data import load_data
-    from netc.train.dataset import check_fit
+    from netc.train.dataset import channels_of, check_fit
     from netc.train.fit import image_shape
 
     shape, outputs = image_shape(net)
-    data = load_data(name, int(shape[0]), data_dir, _download)
+    data = load_data(name, channels_of(shape), data_dir, download)
+    for note in data.notes:
+        say(note)
     check_fit(data, shape, outputs, recipe)
     return data
 
 
-def _download(done: int, size: int) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\rdownloading {done / 1e6:.0f} of {size / 1e6:.0f} MB", nl=done >= size, err=True)
+def _start(net: Net, recipe: Recipe, weights: Path | None) -> dict[str, Array]:
+    """The first weights: drawn from the recipe's seed, or read."""
+    table = state(net)
+    if weights:
+        return load_weights(weights, table)
+    return {name: draw(name, param, recipe.seed) for name, param in table.items()}
+
+
+def _telling(folder: Path, keep: Callable[[], None], report: Report) -> Report:
+    """A report that names the folder when training begins, and keeps it from the first step on."""
+    from netc.train.events import Started, Stepped
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Started):
+            say(f"run folder {folder}")
+        elif isinstance(event, Stepped):
+            keep()
+        report(event)
+
+    return tell
 
 
 def _new_run(
@@ -132,25 +156,23 @@ def _new_run(
     recipe: Recipe,
     data_name: str,
     data: Dataset,
-    output: Path | None,
+    folder: Path,
     weights: Path | None,
-) -> Run:
-    """The run's folder, with all that is known before the first step."""
+) -> tuple[Run, str]:
+    """Fills the run's folder with all that is known before the first step; also gives the module's source."""
     from netc.backends.to_torch import to_torch
-    from netc.passes.elaboration.naming import snake_case
     from netc.train.preprocess import measured
-    from netc.train.run_files import write_start
-    from netc.train.run_folder import Run, new_folder
+    from netc.train.run_files import spec_name, write_start
+    from netc.train.run_folder import Run
 
     module, preprocess, name = to_torch(net), measured(data.train), snake_case(net.name)
-    if weights:
-        load_weights(weights, state(net))  # refused before there is a folder
     run = Run(
-        folder=new_folder(name, output),
+        folder=folder,
         net=net.name,
         class_name=net.name,
         module=f"{name}.py",
         onnx=f"{name}.onnx",
+        spec=f"spec/{spec_name(program.source.path, program.imported)}",
         data=data_name,
         classes=data.classes,
         preprocess=preprocess,
@@ -158,18 +180,7 @@ def _new_run(
         start=str(weights) if weights else None,
     )
     write_start(run, program.source.text, module, recipe, data, program.imported)
-    return run
-
-
-def _job(net: Net, run: Run, recipe: Recipe, data: Dataset, weights: Path | None, device: str) -> Job:
-    """The training to do, from weights drawn from the recipe's seed, or read."""
-    from netc.train.loop import Job
-
-    table = state(net)
-    start = (
-        load_weights(weights, table) if weights else {n: draw(n, p, recipe.seed) for n, p in table.items()}
-    )
-    return Job(run.folder / run.module, net.name, start, recipe, data, run.preprocess, run.folder, device)
+    return run, module
 
 
 def _export(net: Net, run: Run, data: Dataset, opset: int) -> Comparison:
@@ -184,7 +195,9 @@ def _export(net: Net, run: Run, data: Dataset, opset: int) -> Comparison:
     with opened_weights(run.weights, state(net)) as source:
         write_onnx(path, to_onnx(net, opset, run.preprocess.as_json(), run.classes), source)
     model = open_model(path, "cpu")
-    found = compare(model, logits_of(trained_module(run), data.test.images, run.preprocess), data)
+    found = compare(
+        model, logits_of(trained_module(net, run.weights), data.test.images, run.preprocess), data
+    )
     same = found.images - len(found.differing) - len(found.close)
     say(
         f"wrote {path}: the same class as PyTorch for {same:,} of {found.images:,} test images, "

@@ -79,6 +79,20 @@ def to_remove(diagnostic: Diagnostic) -> Diagnostic:
     return replace(diagnostic, help="mend or remove the file")
 
 
+def class_not_text(folder: Path) -> Diagnostic:
+    return Diagnostic(
+        "E0824", f"the name of the class folder {folder} is not UTF-8", help="rename it, in train/ and test/"
+    )
+
+
+def beside_classes(path: Path) -> str:
+    return f"{path} is not read: images stand in a folder of their class"
+
+
+def below_class(path: Path) -> str:
+    return f"{path} is not read: images stand in the folder of their class itself"
+
+
 def classes_differ(path: Path, only_train: Sequence[str], only_test: Sequence[str]) -> Diagnostic:
     missing = [*(f"test/{name}" for name in only_train), *(f"train/{name}" for name in only_test)]
     more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
@@ -89,6 +103,14 @@ def classes_differ(path: Path, only_train: Sequence[str], only_test: Sequence[st
 
 def not_an_image(path: Path, why: str) -> Diagnostic:
     return Diagnostic("E0825", f"{path} cannot be read as an image: {why[:200]}")
+
+
+def no_range(path: Path, numbers: str) -> Diagnostic:
+    return Diagnostic(
+        "E0825",
+        f"{path} holds {numbers}, and which of them is white it does not say",
+        help="store it with 8 or 16 bits a channel",
+    )
 
 
 def too_many_pixels(path: Path, size: tuple[int, int], most: int) -> Diagnostic:
@@ -105,8 +127,8 @@ def unequal_sizes(path: Path, size: tuple[int, int], first: Path, expected: tupl
 
 
 def not_for_images(shape: Sequence[int | str], images: Sequence[int]) -> Diagnostic:
-    """`shape`: of the net's input; `images`: C, H, W of the data."""
-    pairs = zip(shape[2:], images[1:], strict=False) if len(shape) == 4 else ()
+    """`shape`: of the net's input; `images`: C, H, W of the data, as far as they are known."""
+    pairs = zip(shape[1:], images, strict=False) if len(shape) == 4 else ()
     free = {name: size for name, size in pairs if isinstance(name, str) and name.isidentifier()}
     sets = " ".join(f"--set {name}={size}" for name, size in free.items())
     return Diagnostic(
@@ -126,6 +148,26 @@ def class_count_differs(data: str, classes: int, outputs: int) -> Diagnostic:
     has = f"{classes} class{'es' * (classes != 1)}, and the net has {outputs} output{'s' * (outputs != 1)}"
     help_ = f"where the net has such a parameter: --set classes={classes}"
     return Diagnostic("E0827", f"{data} has {has}", help=help_)
+
+
+def other_classes(data: str, has: Sequence[str], known: Sequence[str]) -> Diagnostic:
+    """has: the classes of the data. known: those that the run learned."""
+    new = [name for name in has if name not in known]
+    lacking = [name for name in known if name not in has]
+    parts = [f"the run does not know {_few(new)}"] * bool(new) + [f"the data lack {_few(lacking)}"] * bool(
+        lacking
+    )
+    return Diagnostic(
+        "E0836",
+        f"the classes of {data} are not those of the run: {', and '.join(parts)}",
+        notes=(Note(f"the run knows {_few(known)}"),),
+        help="classes are matched by name: give the data the run's names",
+    )
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(f"`{name}`" for name in names[:10]) + more
 
 
 def crop_differs(size: int, shape: Sequence[int]) -> Diagnostic:
@@ -149,7 +191,9 @@ def batch_refused(batch: int, why: str) -> Diagnostic:
     return Diagnostic(
         "E0828",
         f"the net cannot take a batch of {batch} image{'s' * (batch != 1)}: {why[:500]}",
-        help="training needs a net that takes any batch, the 500 images or fewer of a test's, too",
+        help="a norm over the batch needs two images at least: --set train.batch=2"
+        if batch == 1
+        else "training needs a net that takes any batch, the 500 images or fewer of a test's, too",
     )
 
 

@@ -21,6 +21,25 @@ def unreadable_weights(path: str, why: str) -> Diagnostic:
     return Diagnostic("E0701", f"{path} cannot be read as a safetensors file: {why}")
 
 
+def saved_by_torch(path: str) -> Diagnostic:
+    saved = path.rpartition("/")[2].rpartition(".")[0] + ".safetensors"
+    return Diagnostic(
+        "E0701",
+        f"{path} is no safetensors file, but a zip archive or a pickle, as torch.save writes",
+        notes=(Note("a pickle can run code as it is read; weights_only=True reads tensors alone"),),
+        help=f'convert it in Python: state = torch.load("{path}", weights_only=True); '
+        f'safetensors.torch.save_file({{k: v.clone() for k, v in state.items()}}, "{saved}")',
+    )
+
+
+def not_finite(path: str, name: str, count: int, of: int) -> Diagnostic:
+    return Diagnostic(
+        "E0714",
+        f"`{name}` in {path} holds NaN or infinity, {count:,} of its {of:,} numbers: the net would answer NaN",
+        help="such weights come from training that diverged; take an earlier checkpoint",
+    )
+
+
 def foreign_weights(path: str, count: int, theirs: str, ours: str) -> Diagnostic:
     return Diagnostic(
         "E0703",

@@ -7,8 +7,10 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+ANY_SIZE = 1 << 63
 
-def open_regular(path: str | Path, most: int) -> BinaryIO:
+
+def open_regular(path: str | Path, most: int = ANY_SIZE) -> BinaryIO:
     """The file at `path`, open for reading. Raises OSError for what is no regular file or has more than `most` bytes."""
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
     try:

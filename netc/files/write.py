@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from errno import ENOTDIR
 from pathlib import Path
 
 Write = Callable[[int], None]  # to an open descriptor
@@ -20,8 +21,8 @@ def write_files(writers: Mapping[Path, Write], sync: bool = False) -> None:
     try:
         for path, write in writers.items():
             folders += missing_folders(path.parent)
-            path.parent.mkdir(parents=True, exist_ok=True)
             with _named(path):
+                _make_folder(path.parent)
                 _write(parts[path], write, sync)
         for path, part in parts.items():
             with _named(path):
@@ -59,6 +60,14 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        file = next(p for p in (path, *path.parents) if p.exists())
+        raise NotADirectoryError(ENOTDIR, f"{file} is not a folder") from None
 
 
 def missing_folders(path: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 import os
 import tarfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from netc.diagnostics import Refused
 from netc.diagnostics import wording_train as say
-from netc.train.dataset import Bytes, Dataset, Split
+from netc.train.dataset import Bytes, Dataset, Labelled, Split
 from netc.train.download import Download, Report, fetch
 
 FOLDER = "cifar-10-batches-bin"
@@ -50,18 +51,37 @@ def load_cifar10(
     report: Report | None = None,
 ) -> Dataset:
     """CIFAR-10 from `folder` or `folder`/cifar-10-batches-bin, else from the archive in the cache."""
+    records = _files(NAMES, folder, origin, cache, report)
+    train = np.concatenate([records[name] for name in TRAIN])
+    return Dataset("cifar10", _split(train), _split(records[TEST]), CLASSES)
+
+
+def load_test_cifar10(
+    folder: Path | None = None,
+    origin: Origin = OFFICIAL,
+    cache: Path | None = None,
+    report: Report | None = None,
+) -> Labelled:
+    """The test images of CIFAR-10, from the same places; the training files need not be there."""
+    records = _files((TEST,), folder, origin, cache, report)
+    return Labelled("cifar10", _split(records[TEST]), CLASSES)
+
+
+def _files(
+    names: Sequence[str], folder: Path | None, origin: Origin, cache: Path | None, report: Report | None
+) -> dict[str, Bytes]:
     looked = [folder, folder / FOLDER] if folder else []
     for place in looked:
-        if all((place / name).is_file() for name in NAMES):
-            return _dataset({name: _from_file(place / name, origin) for name in NAMES})
+        if all((place / name).is_file() for name in names):
+            return {name: _from_file(place / name, origin) for name in names}
     archive = (cache or cache_folder()) / "cifar-10-binary.tar.gz"
     try:
         fetch(origin.archive, archive, report)
     except OSError as error:
         why = str(getattr(error, "reason", error))
         places = [*looked, archive.parent]
-        raise Refused(say.data_not_found("cifar10", places, NAMES, origin.archive.url, why)) from None
-    return _dataset(_from_archive(archive, origin))
+        raise Refused(say.data_not_found("cifar10", places, names, origin.archive.url, why)) from None
+    return _from_archive(archive, origin)
 
 
 def _from_file(path: Path, origin: Origin) -> Bytes:
@@ -100,11 +120,6 @@ def _records(raw: bytes, where: str) -> Bytes:
     if (wrong := np.flatnonzero(labels >= len(CLASSES))).size:
         raise Refused(say.label_out_of_range(where, int(wrong[0]), int(labels[wrong[0]]), len(CLASSES)))
     return records
-
-
-def _dataset(records: dict[str, Bytes]) -> Dataset:
-    train = np.concatenate([records[name] for name in TRAIN])
-    return Dataset("cifar10", _split(train), _split(records[TEST]), CLASSES)
 
 
 def _split(records: Bytes) -> Split:

@@ -1,23 +1,26 @@
-"""Turns a run and test images into logits and a score, by PyTorch."""
+"""Turns a net, its weights and test images into logits and a score, by PyTorch."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file
 
+from netc.backends.to_torch import to_torch
+from netc.backends.weights import load_weights
+from netc.ir.module import Net
+from netc.passes.initial import state
 from netc.train.dataset import Bytes, Split
 from netc.train.module import device_named, load_module, placed
 from netc.train.preprocess import Floats, Preprocess
-from netc.train.run_folder import Run
 from netc.train.score import Evaluation, evaluated
 
 BATCH = 500
 
 
-def trained_module(run: Run) -> torch.nn.Module:
-    """The emitted module of a run with its best weights."""
-    return load_module(run.folder / run.module, run.class_name, load_file(run.weights))
+def trained_module(net: Net, weights: Path) -> torch.nn.Module:
+    """The module of a net, emitted anew, with the weights in a file."""
+    return load_module(to_torch(net), net.name, load_weights(weights, state(net)))
 
 
 def logits_of(net: torch.nn.Module, images: Bytes, preprocess: Preprocess, device: str = "cpu") -> Floats:
@@ -33,10 +36,12 @@ def logits_of(net: torch.nn.Module, images: Bytes, preprocess: Preprocess, devic
     return np.concatenate(parts)
 
 
-def evaluate_torch(run: Run, test: Split, device: str = "auto") -> Evaluation:
-    """Accuracy, loss and speed of a run's module on the test images."""
-    net, where = trained_module(run), device_named(device).type
-    logits_of(net, test.images[:1], run.preprocess, where)  # the first call pays for setting up
+def evaluate_torch(
+    net: torch.nn.Module, preprocess: Preprocess, test: Split, device: str = "auto"
+) -> Evaluation:
+    """Accuracy, loss and speed of a module on the test images."""
+    where = device_named(device).type
+    logits_of(net, test.images[:1], preprocess, where)  # the first call pays for setting up
     start = time.perf_counter()
-    logits = logits_of(net, test.images, run.preprocess, where)
+    logits = logits_of(net, test.images, preprocess, where)
     return evaluated("torch", where, logits, test.labels, time.perf_counter() - start)

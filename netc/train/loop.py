@@ -28,9 +28,9 @@ TEST_BATCH = 500
 
 @dataclass(frozen=True)
 class Job:
-    """All that training needs; `folder` is a run's, where the weights and the metrics are kept."""
+    """All that training needs; `source` is the emitted module's text, `folder` is a run's, where the weights and the metrics are kept."""
 
-    module: Path
+    source: str
     class_name: str
     weights: Weights
     recipe: Recipe
@@ -116,7 +116,7 @@ def train(job: Job, report: Report, stop: Callable[[], bool] = lambda: False) ->
 def _prepared(job: Job) -> _Trainer:
     torch.manual_seed(job.recipe.seed)  # dropout draws from torch's own generator
     device, train_ = device_named(job.device), job.data.train
-    net = placed(load_module(job.module, job.class_name, job.weights), device)
+    net = placed(load_module(job.source, job.class_name, job.weights), device)
     optimizer, steps = optimizer_of(job.recipe, net), len(train_) // job.recipe.batch
     if not steps:
         raise Refused(say.batch_too_large(job.recipe.batch, len(train_)))

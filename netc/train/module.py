@@ -1,10 +1,7 @@
-"""Turns an emitted Python file and named arrays into a torch module with those weights."""
+"""Turns emitted Python source and named arrays into a torch module with those weights."""
 
 from collections.abc import Mapping
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
-from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -16,20 +13,10 @@ from netc.diagnostics import wording_train as say
 Weights = Mapping[str, npt.NDArray[np.generic]]
 
 
-class _Loader(SourceFileLoader):
-    """Runs a file without leaving compiled bytes beside it."""
-
-    def set_data(self, path: str, data: Any, *, _mode: int = 0o666) -> None:
-        pass
-
-
-def load_module(path: Path, class_name: str, weights: Weights) -> torch.nn.Module:
-    """The net of the emitted file; every weight must be given, and no other."""
-    name = f"netc_emitted_{path.stem}"
-    spec = spec_from_loader(name, _Loader(name, str(path)))
-    assert spec and spec.loader
-    file = module_from_spec(spec)
-    spec.loader.exec_module(file)
+def load_module(source: str, class_name: str, weights: Weights) -> torch.nn.Module:
+    """The net of an emitted module, which netc has just written; every weight must be given, and no other."""
+    file = ModuleType("netc_emitted")
+    exec(compile(source, f"<the module of {class_name}>", "exec"), file.__dict__)
     net: torch.nn.Module = getattr(file, class_name)()
     _load(net, weights)
     return net

@@ -2,8 +2,9 @@
 
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,14 +28,22 @@ def write_start(
 
     imported: the texts of the files that the spec imports, by their path from it.
     """
-    write(run.folder / "spec.net", spec)
-    for name, text in (imported or {}).items():
-        (run.folder / name).parent.mkdir(parents=True, exist_ok=True)
-        write(run.folder / name, text)
+    path = run.folder / run.spec
+    for name, text in {**(imported or {}), path.name: spec}.items():
+        write(path.parent / name, text)
     write(run.folder / run.module, module)
     write_json(run.folder / "recipe.json", asdict(recipe))
     _write_samples(run, data)
     write_json(run.folder / RUN, _facts(run))
+
+
+def spec_name(path: str, imported: Iterable[str]) -> str:
+    """What the spec is called in the run's folder, beside the files that it imports."""
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(path).name).lstrip(".") or "spec.net"
+    taken = {part for other in imported for part in (other, other.split("/")[0])}
+    while name in taken:
+        name = f"_{name}"
+    return name
 
 
 def write_end(run: Run, result: Result, comparison: Mapping[str, Any] | None = None) -> None:
@@ -65,9 +74,19 @@ def _facts(run: Run) -> dict[str, Any]:
 def _write_samples(run: Run, data: Dataset) -> None:
     folder = run.folder / SAMPLES
     folder.mkdir(exist_ok=True)
-    for label, name in list(enumerate(data.classes))[:MOST_SAMPLES]:
-        found = np.flatnonzero(data.test.labels == label)
-        if found.size:
-            save_picture(
-                data.test.images[found[0]], folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', name)[:60]}.png"
-            )
+    for label, name in enumerate(file_names(data.classes[:MOST_SAMPLES])):
+        images = np.flatnonzero(data.test.labels == label)
+        if images.size:
+            save_picture(data.test.images[images[0]], folder / f"{name}.png")
+
+
+def file_names(classes: Sequence[str]) -> list[str]:
+    """A name for a file of each class, in ASCII; where two would be the same, the later gets a number."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for text in classes:
+        plain = re.sub(r"[^A-Za-z0-9_-]", "_", text)[:60]
+        tries = (plain, *(f"{plain}-{number}" for number in range(2, len(classes) + 2)))
+        names.append(next(name for name in tries if name.lower() not in taken))
+        taken.add(names[-1].lower())
+    return names

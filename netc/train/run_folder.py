@@ -1,28 +1,33 @@
 """The folder of a run: what stands in it, written whole or not at all, and read back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from netc.diagnostics import Refused
 from netc.diagnostics import wording_train as say
-from netc.files.write import write_all, write_files
+from netc.files.read import read_regular, reason
+from netc.files.write import missing_folders, remove_empty, write_all, write_files
 from netc.train.preprocess import Preprocess, from_json
 
 WEIGHTS = "best.safetensors"
 METRICS = "metrics.jsonl"
 CURVES = "curves.png"
 RUN = "run.json"
-TEXTS = ("net", "class_name", "module", "onnx", "data")
+RUN_BYTES = 16 << 20
+TEXTS = ("net", "class_name", "module", "onnx", "spec", "data")
 
 
 @dataclass(frozen=True)
 class Run:
-    """What must be known of a run to evaluate it; `module` and `onnx` are files in its folder.
+    """What must be known of a run to evaluate it; `module`, `onnx` and `spec` are files in its folder.
 
-    settings: what --set gave the net. start: the file that the first weights came from, if any.
+    module: for others to use; netc never runs it. settings: what --set gave the net. start: the file that the first weights came from, if any.
     """
 
     folder: Path
@@ -30,6 +35,7 @@ class Run:
     class_name: str
     module: str
     onnx: str
+    spec: str
     data: str
     classes: tuple[str, ...]
     preprocess: Preprocess
@@ -48,8 +54,29 @@ class Run:
         }  # fmt: skip
 
 
-def new_folder(name: str, asked: Path | None = None, root: Path = Path("runs")) -> Path:
-    """A folder that did not exist: the one asked for, or root/NAME-001 and so on."""
+@contextmanager
+def new_folder(
+    name: str, asked: Path | None = None, root: Path = Path("runs")
+) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """A folder that did not exist, the one asked for or root/NAME-001 and so on, and how to keep it.
+
+    What fails before it is kept takes it back: the mended command may want the same name.
+    """
+    missing = missing_folders(asked.parent if asked else root)
+    kept = []
+    folder: Path | None = None
+    try:
+        folder = _made(name, asked, root)
+        yield folder, lambda: kept.append(True)
+    except BaseException:
+        if folder and not kept:
+            rmtree(folder, ignore_errors=True)
+        if not kept:
+            remove_empty(missing)
+        raise
+
+
+def _made(name: str, asked: Path | None, root: Path) -> Path:
     if asked:
         try:
             asked.mkdir(parents=True)
@@ -87,24 +114,56 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
 def read_run(folder: Path) -> Run:
     """What run.json in `folder` says."""
     try:
-        data = json.loads((folder / RUN).read_text("utf-8"))
-        texts = {key: data[key] for key in TEXTS}
-        classes = data["classes"]
-        if not all(isinstance(text, str) for text in (*texts.values(), *classes)):
-            raise ValueError("a name in run.json is not a text")
-        if any(Path(texts[key]).name != texts[key] for key in ("module", "onnx")):
-            raise ValueError("run.json names a file outside the folder")
-        run = Run(folder, **texts, classes=tuple(classes), preprocess=from_json(data["preprocess"]))
+        run = _run(folder, json.loads(read_regular(folder / RUN, RUN_BYTES)))
     except FileNotFoundError:
         raise Refused(say.not_a_run(folder, f"it has no {RUN}")) from None
     except NotADirectoryError:
         raise Refused(say.not_a_run(folder, "it is a file; give the run's folder")) from None
-    except KeyError as error:
-        raise Refused(say.not_a_run(folder, f"{RUN} lacks {error}")) from None
     except OSError as error:
-        raise Refused(say.not_a_run(folder, error.strerror or str(error))) from None
-    except (ValueError, TypeError) as error:
-        raise Refused(say.not_a_run(folder, str(error))) from None
+        raise Refused(say.not_a_run(folder, f"{RUN}: {reason(error)}")) from None
+    except (ValueError, RecursionError) as error:
+        raise Refused(say.not_a_run(folder, f"{RUN} is not what netc writes: {error}")) from None
     if not run.weights.is_file():
         raise Refused(say.not_a_run(folder, f"it has no {WEIGHTS}"))
     return run
+
+
+def _run(folder: Path, data: Any) -> Run:
+    """The facts in run.json; raises ValueError, saying what is wrong, for what netc did not write."""
+    if not isinstance(data, dict):
+        raise ValueError("it is not a table")
+    data = {"spec": "spec.net", "settings": {}, **data}  # older runs have their spec there
+    if missing := [key for key in (*TEXTS, "classes", "preprocess") if key not in data]:
+        raise ValueError(f"it lacks {', '.join(missing)}")
+    texts = {key: data[key] for key in TEXTS}
+    classes, settings = data["classes"], data["settings"]
+    if not isinstance(classes, list) or not all(
+        isinstance(text, str) for text in (*texts.values(), *classes)
+    ):
+        raise ValueError("a name is not a text")
+    if len(set(classes)) != len(classes):
+        raise ValueError("a class is there twice")
+    for key in ("module", "onnx"):
+        if not is_inside(texts[key], 1):
+            raise ValueError(f"`{key}` is no file in the folder")
+    if not is_inside(texts["spec"], 2):
+        raise ValueError("`spec` is no file in the folder")
+    if not isinstance(settings, dict) or not all(map(_is_setting, settings.values())):
+        raise ValueError("`settings` are not names with numbers, texts or lists of them")
+    return Run(
+        folder, **texts, classes=tuple(classes), preprocess=from_json(data["preprocess"]), settings=settings
+    )
+
+
+def is_inside(name: str, depth: int) -> bool:
+    """Whether it names a file in the folder, at most so many folders down."""
+    parts = name.split("/")
+    return len(parts) <= depth and all(
+        p not in ("", ".", "..") and "\0" not in p and "\\" not in p for p in parts
+    )
+
+
+def _is_setting(value: Any, depth: int = 4) -> bool:
+    if isinstance(value, list):
+        return depth > 0 and all(_is_setting(one, depth - 1) for one in value)
+    return isinstance(value, bool | int | str) or (isinstance(value, float) and isfinite(value))
