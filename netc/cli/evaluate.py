@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from netc.cli import options
-from netc.cli.report import download, print_json, say
-from netc.diagnostics.render import visible
+from netc.cli.report import download, print_json, print_line, say
 
 if TYPE_CHECKING:
+    from netc.deploy.supervised import Limits
     from netc.train.dataset import Labelled
     from netc.train.run_folder import Run
     from netc.train.score import Evaluation
@@ -42,9 +42,18 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where to run.",
 )
+@options.timeout
+@options.memory
 @options.form
 def command(
-    run: Path, backend: str, data: str | None, data_dir: Path | None, device: str, format: str
+    run: Path,
+    backend: str,
+    data: str | None,
+    data_dir: Path | None,
+    device: str,
+    timeout: float,
+    memory: float,
+    format: str,
 ) -> None:
     """Measure the best weights of a run folder on its test images.
 
@@ -61,7 +70,10 @@ def command(
     test = load_test(data or held.data, held.preprocess.channels, data_dir, download)
     for note in test.notes:
         say(note)
-    result = _by_torch(held, test, device) if backend == "torch" else _by_onnx(held, test, device)
+    if backend == "torch":
+        result = _by_torch(held, test, device)
+    else:
+        result = _by_onnx(held, test, device, options.limits(timeout, memory))
     if format == "json":
         from dataclasses import asdict
 
@@ -71,7 +83,7 @@ def command(
         f"{held.net} on {test.name} ({result.backend}, {result.device}): accuracy {result.accuracy:.2%}, "
         f"loss {result.loss:.4f}, {result.images:,} images, {result.images_a_second:,.0f} images/s"
     )
-    click.echo(visible(line))
+    print_line(line)
 
 
 def _by_torch(run: Run, test: Labelled, device: str) -> Evaluation:
@@ -89,13 +101,13 @@ def _by_torch(run: Run, test: Labelled, device: str) -> Evaluation:
     return evaluate_torch(trained_module(net, run.weights), run.preprocess, split, device)
 
 
-def _by_onnx(run: Run, test: Labelled, device: str) -> Evaluation:
+def _by_onnx(run: Run, test: Labelled, device: str, limits: Limits) -> Evaluation:
     """By the exported file, which has classes and preprocessing of its own."""
     from netc.deploy.compare import evaluate_onnx
     from netc.deploy.session import open_model
     from netc.train.dataset import check_fit, in_order_of
 
-    model = open_model(run.folder / run.onnx, device)
+    model = open_model(run.folder / run.onnx, device, limits)
     split = in_order_of(model.classes, test)
     check_fit(test, (model.preprocess.channels, *model.preprocess.size), len(model.classes))
     return evaluate_onnx(model, split)

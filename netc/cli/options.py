@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from math import isfinite
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,6 +17,9 @@ from netc.passes.check import check
 from netc.passes.elaborate import elaborate
 from netc.passes.load import Program, complete, load
 from netc.syntax.text import FILE_BYTES
+
+if TYPE_CHECKING:
+    from netc.deploy.supervised import Limits
 
 STDIN = "stdin.net"  # what messages call standard input
 F = TypeVar("F", bound=Callable[..., Any])
@@ -49,6 +53,33 @@ force = click.option("--force", is_flag=True, help="Overwrite files that netc di
 opset = click.option(
     "--opset", type=int, default=20, show_default=True, metavar="N", help="The ONNX opset, 17 to 23."
 )
+
+
+timeout = click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long an ONNX file may take to be loaded, and for each batch.",
+)
+memory = click.option(
+    "--memory",
+    type=click.FloatRange(0, min_open=True),
+    default=4.0,
+    show_default=True,
+    metavar="GIB",
+    help="How much memory an ONNX file may take.",
+)
+
+
+def limits(timeout: float, memory: float) -> Limits:
+    """What --timeout and --memory say."""
+    from netc.deploy.supervised import Limits
+
+    if not isfinite(timeout) or not isfinite(memory):
+        raise click.UsageError("--timeout and --memory are finite numbers")
+    return Limits(timeout, int(memory * (1 << 30)))
 
 
 def read_program(path: str) -> Program:

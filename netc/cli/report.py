@@ -53,6 +53,11 @@ def download(done: int, size: int) -> None:
         click.echo(f"\rdownloading {done / 1e6:.0f} of {size / 1e6:.0f} MB", nl=done >= size, err=True)
 
 
+def print_line(text: str) -> None:
+    """A line of a result, in which names of files or classes may stand, safe for a terminal."""
+    click.echo(visible(text))
+
+
 def say(text: str) -> None:
     """Prose: what was done, on standard error."""
     click.echo(visible(text), err=True)

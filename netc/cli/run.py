@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from netc.cli import options
-from netc.cli.report import print_findings, print_json, say
+from netc.cli.report import print_findings, print_json, print_line, say
 from netc.diagnostics import Refused
 from netc.diagnostics.render import render_json
 
@@ -31,13 +31,20 @@ from netc.diagnostics.render import render_json
     show_default=True,
     help="Where to run.",
 )
+@options.timeout
+@options.memory
 @options.form
-def command(model: Path, images: tuple[Path, ...], top: int, device: str, format: str) -> None:
+def command(
+    model: Path, images: tuple[Path, ...], top: int, device: str, timeout: float, memory: float, format: str
+) -> None:
     """Classify images with an ONNX file that `netc train` exported.
 
     The file says how images are to be prepared and what its classes are called. Prints the likeliest
-    classes of each image and which of onnxruntime's providers ran. An image that cannot be read is
-    reported, and the others are classified.
+    classes of each image and which of onnxruntime's providers ran. An image that cannot be read, or for which
+    the net gives NaN, is reported, and the others are classified; the status is then 1.
+
+    The file may be anybody's: it runs in a process of its own, which is ended where it takes longer than
+    --timeout to be loaded or for a batch, or more memory than --memory.
 
     \b
     netc run runs/digits_cnn-001/digits_cnn.onnx runs/digits_cnn-001/samples/*.png
@@ -45,7 +52,7 @@ def command(model: Path, images: tuple[Path, ...], top: int, device: str, format
     from netc.deploy.classify import classify
     from netc.deploy.session import open_model
 
-    opened = open_model(model, device)
+    opened = open_model(model, device, options.limits(timeout, memory))
     classified, findings = classify(opened, images, top)
     if not classified:
         raise Refused(*findings)
@@ -62,7 +69,7 @@ def command(model: Path, images: tuple[Path, ...], top: int, device: str, format
         sys.exit(1 if findings else 0)
     for one in classified:
         guesses = "  ".join(f"{g.name} {g.probability:.1%}" for g in one.guesses)
-        click.echo(f"{one.path}: {guesses}")
+        print_line(f"{one.path}: {guesses}")
     print_findings(findings, "text")
     say(f"{opened.net} on {opened.provider}")
     sys.exit(1 if findings else 0)

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from netc.deploy.session import Model, logits_of
+from netc.deploy.session import Model, in_batches, logits_of
 from netc.diagnostics import Diagnostic, Refused
+from netc.diagnostics import wording_deploy as say
 from netc.train.dataset import Bytes
 from netc.train.picture import open_picture, pixels
+from netc.train.preprocess import Floats
 from netc.train.score import log_softmax
 
 
@@ -31,22 +33,34 @@ class Classified:
 
 
 def classify(model: Model, paths: Sequence[Path], top: int = 5) -> tuple[list[Classified], list[Diagnostic]]:
-    """The `top` classes of each image, in the order of the paths, and what is wrong with those that cannot be read."""
-    size, channels = model.preprocess.size, model.preprocess.channels
-    images: dict[int, Bytes] = {}
-    found: list[Diagnostic] = []
-    for index, path in enumerate(paths):
+    """The `top` classes of each image, in the order of the paths, and what is wrong with the others."""
+    classified: list[Classified] = []
+    errors: list[Diagnostic] = []
+    for part in in_batches(model, list(paths)):
+        images = _readable(model, part, errors)
+        if not images:
+            continue
         try:
-            images[index] = prepared(path, size, channels)
+            logits = logits_of(model, np.stack([pixels for _, pixels in images]))
+        except Refused as refused:  # the model fails, whatever the images
+            return classified, [*errors, *refused.diagnostics]
+        for (path, _), row in zip(images, logits, strict=True):
+            if np.isfinite(row).all():
+                classified.append(Classified(path, _guesses(row, model.classes, top)))
+            else:
+                errors.append(say.not_finite(model.path, f"for {path}"))
+    return classified, errors
+
+
+def _readable(model: Model, paths: Sequence[Path], errors: list[Diagnostic]) -> list[tuple[Path, Bytes]]:
+    """The images that can be read, prepared; of the others, why not."""
+    images = []
+    for path in paths:
+        try:
+            images.append((path, prepared(path, model.preprocess.size, model.preprocess.channels)))
         except Refused as refused:
-            found += refused.diagnostics
-    if not images:
-        return [], found
-    probabilities = np.exp(log_softmax(logits_of(model, np.stack(list(images.values())))))
-    return [
-        Classified(paths[index], _guesses(row, model.classes, top))
-        for index, row in zip(images, probabilities, strict=True)
-    ], found
+            errors += refused.diagnostics
+    return images
 
 
 def prepared(path: Path, size: tuple[int, int], channels: int) -> Bytes:
@@ -62,8 +76,7 @@ def prepared(path: Path, size: tuple[int, int], channels: int) -> Bytes:
     return pixels(image)
 
 
-def _guesses(
-    row: np.ndarray[tuple[int, ...], np.dtype[np.float64]], classes: Sequence[str], top: int
-) -> tuple[Guess, ...]:
+def _guesses(logits: Floats, classes: Sequence[str], top: int) -> tuple[Guess, ...]:
+    row = np.exp(log_softmax(logits[None]))[0]
     best = np.argsort(-row, kind="stable")[:top]
     return tuple(Guess(classes[index], float(row[index])) for index in best)

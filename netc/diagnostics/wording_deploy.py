@@ -1,9 +1,10 @@
-"""Turns what goes wrong with exported files into diagnostics: the wording of E0901 to E0907."""
+"""Turns what goes wrong with exported files into diagnostics: the wording of E0901 to E0910."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from netc.diagnostics.diagnostic import Diagnostic, Note
+from netc.diagnostics.wording import bytes_in_words
 
 
 def no_such_model(path: Path) -> Diagnostic:
@@ -43,3 +44,27 @@ def no_provider(device: str, available: Sequence[str]) -> Diagnostic:
 def not_run(path: Path, why: str) -> Diagnostic:
     reason = " ".join(why.split())
     return Diagnostic("E0907", f"{path} failed while it ran", notes=(Note(reason[:500]),))
+
+
+def not_finite(model: Path | str, where: str) -> Diagnostic:
+    return Diagnostic(
+        "E0908",
+        f"{model} gives NaN or infinity {where}",
+        help="its weights may come from training that diverged, or the image may lie far from what it was trained on",
+    )
+
+
+def too_long(path: Path, seconds: float) -> Diagnostic:
+    return Diagnostic(
+        "E0909",
+        f"{path} was ended, as it took longer than {seconds:g} seconds",
+        help="that is what a file may take to be loaded, and for each batch; --timeout allows it more",
+    )
+
+
+def too_much_memory(path: Path, most: int) -> Diagnostic:
+    return Diagnostic(
+        "E0910",
+        f"{path} was ended, as it took more than {bytes_in_words(most)} of memory",
+        help="--memory allows it more",
+    )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from netc.train.dataset import Bytes, Split
 
 Floats = npt.NDArray[np.float32]
+MOST_PIXELS = 1 << 24  # of an image as a net reads it
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,17 @@ def from_json(data: Any) -> Preprocess:
     if not isinstance(data, Mapping) or set(data) != {"size", "channels", "mean", "std"}:
         raise ValueError("preprocess does not have exactly size, channels, mean and std")
     size, channels = data["size"], data["channels"]
-    if channels not in (1, 3) or not _numbers(size, 2) or not all(isinstance(n, int) for n in size):
+    if (
+        isinstance(channels, bool)
+        or channels not in (1, 3)
+        or not _numbers(size, 2)
+        or not all(isinstance(n, int) for n in size)
+    ):
         raise ValueError("preprocess has no size of two whole numbers, or channels other than 1 and 3")
     if not all(1 <= n <= 16384 for n in size):
         raise ValueError("preprocess has a size outside 1 to 16384")
+    if size[0] * size[1] > MOST_PIXELS:
+        raise ValueError(f"preprocess has a size of more than {MOST_PIXELS:,} pixels")
     if not _numbers(data["mean"], channels) or not _numbers(data["std"], channels) or min(data["std"]) <= 0:
         raise ValueError(f"preprocess needs a mean and a positive std for {channels} channels")
     mean, std = (tuple(float(x) for x in data[key]) for key in ("mean", "std"))

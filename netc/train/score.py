@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from netc.diagnostics import Refused
+from netc.diagnostics.wording_deploy import not_finite
 from netc.train.dataset import Labels
 from netc.train.preprocess import Floats
 
@@ -21,6 +23,10 @@ class Evaluation:
 
 
 def evaluated(backend: str, device: str, logits: Floats, labels: Labels, seconds: float) -> Evaluation:
+    """The score; Refused where an answer is not finite, as then the net is broken, not just wrong."""
+    if wrong := np.flatnonzero(~np.isfinite(logits).all(1)).tolist():
+        where = f"for {len(wrong):,} of {len(labels):,} images, first for image {wrong[0]}"
+        raise Refused(not_finite("the net", where))
     return Evaluation(
         backend, device, len(labels), accuracy(logits, labels), cross_entropy(logits, labels),
         len(labels) / max(seconds, 1e-9),
