@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from netc.diagnostics.diagnostic import Diagnostic
+from netc.diagnostics.diagnostic import Diagnostic, Note
 from netc.diagnostics.habits import TRAILING_AXES, argument_habit
 from netc.diagnostics.source import Span
 from netc.diagnostics.wording import _meant
@@ -29,11 +29,16 @@ def _keyword(span: Span, name: str) -> Span:
     return Span(span.source, span.start, span.start + len(name)) if span.text.startswith(name) else span
 
 
-def missing_argument(span: Span, layer: str, name: str, expected: str) -> Diagnostic:
+def missing_argument(
+    span: Span, layer: str, name: str, expected: str, made: Span | None = None
+) -> Diagnostic:
+    """`made`: where the layer has got the arguments that it has, if not at `span`."""
+    notes = (Note("the layer is here", made),) if made not in (None, span) else ()
     return Diagnostic(
         "E0204",
         f"`{layer}` lacks its argument `{name}`",
         span,
+        notes,
         help=f"write `{name}=...`, {expected}" if expected else f"write `{name}=...`",
     )
 
@@ -82,10 +87,11 @@ def too_many_arguments(
     return Diagnostic("E0206", f"`{layer}` takes {takes}, and this is one too many", span, help=help_)
 
 
-def duplicate_argument(span: Span, layer: str, name: str) -> Diagnostic:
-    return Diagnostic(
-        "E0207", f"`{name}` of `{layer}` is given twice", _keyword(span, name), help="keep one of them"
-    )
+def duplicate_argument(span: Span, layer: str, name: str, before: Span | None = None) -> Diagnostic:
+    """`before`: where an earlier call of the layer has given it."""
+    notes = (Note("it is given here, too", before),) if before else ()
+    message = f"`{name}` of `{layer}` is given twice"
+    return Diagnostic("E0207", message, _keyword(span, name), notes, help="keep one of them")
 
 
 def not_callable(span: Span, what: str) -> Diagnostic:
@@ -133,10 +139,11 @@ def unpack_first(layer: str, count: int, unpacked: str, then: str) -> str:
     return f"`{layer}` gives {count} values: write `{unpacked}`, and then `{then}`"
 
 
-def already_called(span: Span, layer: str) -> Diagnostic:
+def already_called(span: Span, layer: str, what: str) -> Diagnostic:
+    """`what`: that the layer is, which takes no arguments."""
     return Diagnostic(
         "E0512",
-        f"`{layer}` has its arguments already",
+        f"`{layer}` is {what}, which takes tensors and no more arguments",
         span,
-        help="pass it a tensor, or give all arguments in one call",
+        help="give the arguments where the layer is written",
     )

@@ -192,6 +192,11 @@ def not_a_layer(span: Span, what: str, op: str | None) -> Diagnostic:
     return Diagnostic("E0506", f"`->` leads into a layer, but this is {what}", span, help=help_)
 
 
+def helper_no_layer(span: Span, name: str, what: str) -> Diagnostic:
+    message = f"a layer is wanted here, but the helper `{name}` gives {what}"
+    return Diagnostic("E0506", message, span)
+
+
 def not_a_value(span: Span, what: str) -> Diagnostic:
     return Diagnostic("E0506", f"`->` passes a tensor or begins a chain of layers, but this is {what}", span)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -47,12 +47,49 @@ class _Unfit(Exception):
 
 def bind(op_class: type[T], positional: Sequence[Any], keywords: Mapping[str, Any]) -> T:
     """The op that the arguments make."""
+    return complete(op_class, gather(op_class, positional, keywords, {}))
+
+
+def gather(
+    op_class: type[Op], positional: Sequence[Any], keywords: Mapping[str, Any], before: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments of a call by attribute, with those that calls `before` it gave; none is given twice."""
     hints = _hints(op_class)  # type: ignore[arg-type]  # mypy doubts that a class can be hashed
     given = _place(op_class, tuple(hints), positional, keywords)
-    for field in fields(op_class):
-        if field.name not in given and field.default is MISSING:
-            raise BadArgument("missing", field.name, expected=expected(hints[field.name]))
-    return op_class(**{name: _checked(name, hints[name], given[name]) for name in given})
+    for name, argument in before.items():
+        if name == op_class.extra:
+            _check_extra(dict(argument), given.get(name, ()))
+            argument = (*argument, *given.get(name, ()))
+        elif name in given:
+            raise BadArgument("duplicate", name, given[name], "one value")
+        given[name] = argument
+    return given
+
+
+def _check_extra(before: Mapping[str, Any], more: Sequence[tuple[str, Any]]) -> None:
+    for name, argument in more:
+        if name in before:
+            raise BadArgument("duplicate", name, argument, "one value")
+
+
+def lacking(op_class: type[Op], given: Iterable[str]) -> str | None:
+    """The first attribute that must be given and is not."""
+    required = (field.name for field in fields(op_class) if field.default is MISSING)
+    return next((name for name in required if name not in given), None)
+
+
+def complete(op_class: type[T], given: Mapping[str, Any]) -> T:
+    """The op that arguments by attribute make."""
+    hints = _hints(op_class)  # type: ignore[arg-type]  # mypy doubts that a class can be hashed
+    if name := lacking(op_class, given):
+        raise BadArgument("missing", name, expected=expected(hints[name]))
+    return op_class(**convert(op_class, given))
+
+
+def convert(op_class: type[Op], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments by attribute, each as its annotation asks for it."""
+    hints = _hints(op_class)  # type: ignore[arg-type]  # mypy doubts that a class can be hashed
+    return {name: _checked(name, hints[name], given[name]) for name in given}
 
 
 def parameters_of(op_class: type[Op]) -> list[tuple[str, str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from netc.passes.elaboration.calls import check_annotations
+from netc.passes.elaboration.annotations import check_annotations
 from netc.passes.elaboration.naming import check_class
 from netc.passes.elaboration.values import Alias, Definition, Function
 from netc.syntax import tree

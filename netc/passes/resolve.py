@@ -42,12 +42,16 @@ def resolve(program: Program) -> list[Diagnostic]:
 
 @dataclass
 class _Walk:
-    """Walks one definition. scope: the names of its file; local: those of the definition itself."""
+    """Walks one definition. scope: the names of its file; local: those of the definition itself.
+
+    applied: the calls that are steps of a chain, by identity: these get no more arguments.
+    """
 
     scope: Mapping[str, Any]
     lost: frozenset[str]
     found: list[Diagnostic]
     local: set[str] = field(default_factory=set)
+    applied: set[int] = field(default_factory=set)
 
     def block(self, block: tree.Block) -> None:
         self.parameters(block.parameters)
@@ -126,15 +130,16 @@ class _Walk:
 
     def node(self, node: tree.Tree) -> None:
         if isinstance(node, tree.Call) and isinstance(node.function, tree.Name):
-            self.call(node, node.function.text)
+            self.call(node, node.function.text, id(node) not in self.applied)
         elif isinstance(node, tree.Pipe):
             for step in node.steps[1:]:
                 step = step.step if isinstance(step, tree.Labelled) else step
                 if isinstance(step, tree.Name):
-                    self.call(tree.Call(step.span, step, ()), step.text)
+                    self.call(tree.Call(step.span, step, ()), step.text, False)
+                self.applied.add(id(step))
 
-    def call(self, node: tree.Call, name: str) -> None:
-        """A direct call of an op or of a block: its arguments exist, and none lacks."""
+    def call(self, node: tree.Call, name: str, waits: bool) -> None:
+        """A direct call of an op or of a block: its arguments exist, and none lacks, unless a later call may give it."""
         if name in self.local:
             return
         made = self.scope.get(name)
@@ -143,7 +148,7 @@ class _Walk:
         elif (
             made is None and name in OPS and not (name in HELPERS and not any(a.name for a in node.arguments))
         ):
-            self.op(node, OPS[name])
+            self.op(node, OPS[name], waits)
         elif made is None and name in INITIALISERS:
             self.initialiser(node, INITIALISERS[name])
 
@@ -159,28 +164,32 @@ class _Walk:
         ]
         return not wrong
 
-    def op(self, node: tree.Call, kind: type[Op]) -> None:
+    def op(self, node: tree.Call, kind: type[Op], waits: bool) -> None:
         known = [name for name, _, _ in parameters_of(kind)]
         starts = start_keywords(kind)
         if not kind.extra and not self.keywords(node, kind.name, [*known, *starts], operand_words(kind)):
             return
-        self.bound(replace(node, arguments=tuple(a for a in node.arguments if a.name not in starts)), kind)
+        bare = replace(node, arguments=tuple(a for a in node.arguments if a.name not in starts))
+        self.bound(bare, kind, waits)
 
-    def bound(self, node: tree.Call, kind: type[Op]) -> None:
+    def bound(self, node: tree.Call, kind: type[Op], waits: bool = False) -> None:
         positional = [a.value for a in node.arguments if a.name is None]
         if all(_literal(a.value) for a in node.arguments):
-            self.literal(node, kind, positional)
-        else:
+            self.literal(node, kind, positional, waits)
+        elif not waits:
             self.missing(node, kind, len(positional))
 
-    def literal(self, node: tree.Call, kind: type[Op], positional: Sequence[tree.Expression]) -> None:
+    def literal(
+        self, node: tree.Call, kind: type[Op], positional: Sequence[tree.Expression], waits: bool
+    ) -> None:
         """Arguments that are all written out are bound, as elaboration binds them."""
         keywords = {str(a.name): _value(a.value) for a in node.arguments if a.name is not None}
         places = call_places(kind, node, 0)
         try:
             bind(kind, [_value(p) for p in positional], keywords)
         except BadArgument as error:
-            self.found.append(wrong_call(error, kind, places, node))
+            if error.kind != "missing" or not waits:
+                self.found.append(wrong_call(error, kind, places, node))
         except Mismatch as error:
             self.found.append(
                 wording_shapes.mismatch(places.get(error.at, node.span), kind.name, error.message, {}, ())

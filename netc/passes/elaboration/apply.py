@@ -11,7 +11,9 @@ from netc.diagnostics import Note, Span, habits, habits_dtypes, wording_names, w
 from netc.dims import Learn, decide, show, substitute
 from netc.ir.module import Call, Constant, Node, Param, Path, Type, Value
 from netc.ops.contract import FLOATS, INTEGERS, OPERATORS, Mismatch, Op, Parameter
+from netc.passes.elaboration.calls import bind_op, missing_argument
 from netc.passes.elaboration.frame import NODES, Frame, Site
+from netc.passes.elaboration.helpers import opened
 from netc.passes.elaboration.naming import claim, numbered, snake_case
 from netc.passes.elaboration.numbers import concrete
 from netc.passes.elaboration.results import check_count, check_led
@@ -22,6 +24,7 @@ from netc.passes.elaboration.values import (
     POISON,
     BlockLayer,
     Chain,
+    HelperLayer,
     Instance,
     Labelled,
     Layer,
@@ -29,7 +32,9 @@ from netc.passes.elaboration.values import (
     Poisoned,
     Repeat,
     describe,
+    lacking,
 )
+from netc.syntax import tree
 
 STEP = 5  # the work of adding a layer, in that of evaluating an expression
 
@@ -67,9 +72,16 @@ def apply_layer(
     if isinstance(layer, Labelled):
         path = (*_container(place), *layer.label)
         return apply_layer(frame, layer.layer, inputs, layer.span or span, Place(path, place.identity))
+    if isinstance(layer, HelperLayer):
+        layer = opened(frame, layer, span)
+        if isinstance(layer, HelperLayer):
+            raise frame.refuse(missing_argument(layer, span))
+        return apply_layer(frame, layer, inputs, span, place)
     if isinstance(layer, OpLayer):
         return _apply_op_layer(frame, layer, inputs, span, place)
     if isinstance(layer, BlockLayer):
+        if lacking(layer):
+            raise frame.refuse(missing_argument(layer, span))
         return _apply_block(frame, layer, inputs, layer.span or span, place)
     return _apply_in_turn(
         frame, layer, inputs, span, place, Counter(place.path) if place.path is not None else None
@@ -96,11 +108,10 @@ def _apply_in_turn(
         if isinstance(layer, Repeat) and done == 1:
             _check_growth(frame, layer, frame.nodes - before, span)
         given = current if isinstance(current, tuple) else (current,)
+        at = span if lacking(step) else step.span or span
         if done:
-            check_led(frame, step, given, step.span or span)
-        current = _apply_step(
-            frame, step, given, step.span or span, place, counter, isinstance(layer, Repeat)
-        )
+            check_led(frame, step, given, at)
+        current = _apply_step(frame, step, given, at, place, counter, isinstance(layer, Repeat))
     return current
 
 
@@ -137,12 +148,11 @@ def _check_growth(frame: Frame, layer: Repeat, size: int, span: Span) -> None:
 
 
 def _apply_op_layer(frame: Frame, layer: OpLayer, inputs: Sequence[Value], span: Span, place: Place) -> Any:
-    from netc.passes.elaboration.calls import bind_op
-    from netc.syntax import tree
-
+    if lacking(layer):
+        raise frame.refuse(missing_argument(layer, span))
     if layer.op is None:
         name = tree.Name(layer.span or span, layer.kind.name)
-        bound = bind_op(frame, layer.kind, (), {}, tree.Call(layer.span or span, name, ()), 0)
+        bound = bind_op(frame, layer, (), {}, tree.Call(layer.span or span, name, ()), 0)
         layer = replace(bound, inits=layer.inits)
     assert layer.op is not None
     return apply_op(frame, layer.op, (*inputs, *layer.rest), layer.span or span, place, layer)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from netc.diagnostics import Diagnostic, Refused, Span, habits, wording_calls, wording_names, wording_shapes
+from netc.diagnostics import Diagnostic, Span, habits, wording_calls, wording_shapes
 from netc.dims import Dim
 from netc.ir.module import Value
-from netc.ops.attributes import BadArgument, bind, parameters_of
+from netc.ops.attributes import BadArgument, complete, convert, gather, lacking, parameters_of
 from netc.ops.contract import OPS, Mismatch, Op
 from netc.ops.initialiser import start_keywords
+from netc.passes.elaboration.annotations import UNFIT, expected, fit, unfit_item
 from netc.passes.elaboration.evaluate import evaluate
 from netc.passes.elaboration.frame import Frame
 from netc.passes.elaboration.numbers import concrete, is_number
@@ -19,30 +20,18 @@ from netc.passes.elaboration.values import (
     LAYERS,
     BlockLayer,
     Chain,
-    Definition,
+    HelperLayer,
     Instance,
     Labelled,
+    Layer,
     OpLayer,
     Repeat,
     describe,
     template,
+    unfinished,
 )
+from netc.passes.elaboration.values import lacking as lacking_of
 from netc.syntax import tree
-
-PLURALS = {
-    "int": "whole numbers",
-    "float": "numbers",
-    "bool": "true or false",
-    "str": "strings",
-    "layer": "layers",
-}
-TYPES = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "str": "a string",
-    "layer": "a layer",
-}
 
 
 def split_operands(kind: type[Op], positional: list[Any]) -> tuple[list[Any] | None, list[Any]]:
@@ -81,16 +70,41 @@ def _holds_tensors(x: Any) -> bool:
     return isinstance(x, list | tuple) and any(isinstance(item, Value) for item in x)
 
 
+def check_no_lists(frame: Frame, layer: Layer, positional: Sequence[Any], node: tree.Call) -> None:
+    """Refuses a list of tensors where a layer takes them one by one."""
+    for argument, value in zip((a for a in node.arguments if a.name is None), positional, strict=False):
+        if _holds_tensors(value):
+            name, wanted = node.function.span.text, inputs_of(layer)
+            raise frame.refuse(wording_calls.tensors_in_list(argument.span, name, wanted, len(value)))
+
+
+def inputs_of(layer: Layer) -> int:
+    """How many tensors `layer` takes at most."""
+    if isinstance(layer, OpLayer):
+        return len(layer.kind.operands)
+    if isinstance(layer, BlockLayer):
+        declared = (s for s in layer.definition.tree.body if isinstance(s, tree.Input) and s.role == "input")
+        return sum(len(s.declarations) for s in declared)
+    if isinstance(layer, Chain):
+        return inputs_of(layer.steps[0])
+    return inputs_of(layer.layer) if isinstance(layer, Labelled | Repeat | Instance) else 1
+
+
 def bind_op(
     frame: Frame,
-    kind: type[Op],
+    layer: OpLayer,
     positional: Sequence[Any],
     keywords: dict[str, Any],
     node: tree.Call,
     skipped: int,
+    waits: bool = False,
 ) -> OpLayer:
-    """The layer that a call of an op makes. `skipped`: how many positional arguments were operands."""
-    places = call_places(kind, node, skipped)
+    """`layer` with the arguments of a call. `skipped`: how many positional ones were operands.
+
+    waits: whether it may lack arguments, which a later call gives.
+    """
+    kind = layer.kind
+    places = {**layer.places, **call_places(kind, node, skipped)}
     if not skipped and positional and _holds_tensors(positional[0]):
         at = next(a.span for a in node.arguments if a.name is None)
         raise frame.refuse(
@@ -104,14 +118,21 @@ def bind_op(
                 )
             )
     try:
-        op = bind(kind, positional, keywords)
+        given = gather(kind, positional, keywords, dict(layer.arguments or ()))
+        if waits and lacking(kind, given):
+            convert(kind, given)
+            op = None
+        else:
+            op = complete(kind, given)
     except BadArgument as error:
-        raise frame.refuse(wrong_call(error, kind, places, node, skipped)) from None
+        raise frame.refuse(
+            wrong_call(error, kind, places, node, skipped, layer.places.get(error.name))
+        ) from None
     except Mismatch as error:
         raise frame.refuse(
             wording_shapes.mismatch(places.get(error.at, node.span), kind.name, error.message, {}, ())
         ) from None
-    return OpLayer(kind, op, (), places, node.span)
+    return OpLayer(kind, op, (), places, node.span, arguments=tuple(sorted(given.items())))
 
 
 def operand_words(kind: type[Op]) -> list[str]:
@@ -138,8 +159,14 @@ def _positional(node: tree.Call, skipped: int) -> list[tree.Argument]:
 
 
 def wrong_call(
-    error: BadArgument, kind: type[Op], places: dict[str, Span], node: tree.Call, skipped: int = 0
+    error: BadArgument,
+    kind: type[Op],
+    places: dict[str, Span],
+    node: tree.Call,
+    skipped: int = 0,
+    before: Span | None = None,
 ) -> Any:
+    """What is wrong with a call. before: where an earlier call has given the argument at fault."""
     known = [*(name for name, _, _ in parameters_of(kind)), *start_keywords(kind)]
     at = places.get(error.name, node.span)
     if error.kind == "unknown":
@@ -147,7 +174,7 @@ def wrong_call(
     if error.kind == "missing":
         return wording_calls.missing_argument(node.span, kind.name, error.name, error.expected)
     if error.kind == "duplicate":
-        return wording_calls.duplicate_argument(at, kind.name, error.name)
+        return wording_calls.duplicate_argument(at, kind.name, error.name, before)
     if error.kind == "too_many" and len(kind.operands) > 1 and is_number(error.value):
         lacking = kind.operands[-1].rstrip("?")
         return wording_shapes.number_for_tensor(node.span, kind.name, lacking, describe(error.value))
@@ -182,17 +209,19 @@ def _wrong_item(span: Span, layer: str, name: str, expected: str, place: str, it
 
 def call_block(
     frame: Frame,
-    definition: Definition,
+    layer: BlockLayer | HelperLayer,
     positional: Sequence[Any],
     keywords: dict[str, Any],
     node: tree.Call,
     skipped: int,
-) -> BlockLayer:
-    """The layer that a call of a block makes."""
-    bound = bind_parameters(
-        frame, definition.name, definition.tree.parameters, positional, keywords, node, skipped, False
+) -> Any:
+    """`layer` with the arguments of a call, closed for another block."""
+    given, places = bind_parameters(frame, layer, positional, keywords, node, skipped)
+    shut = {key: closed(frame, value, places.get(key, node.span)) for key, value in given.items()}
+    both = dict(layer.arguments or ()) | shut
+    return replace(
+        layer, arguments=tuple(sorted(both.items())), span=node.span, places={**layer.places, **places}
     )
-    return BlockLayer(definition, tuple(sorted(bound.items())), node.span)
 
 
 def closed(frame: Frame, value: Any, span: Span) -> Any:
@@ -208,7 +237,10 @@ def closed(frame: Frame, value: Any, span: Span) -> Any:
         return tuple(closed(frame, v, span) for v in value)
     if isinstance(value, OpLayer) and value.op is not None:
         held = {f.name: getattr(value.op, f.name) for f in fields(value.op)}
-        return replace(value, op=replace(value.op, **{k: closed(frame, v, span) for k, v in held.items()}))
+        op = replace(value.op, **{k: closed(frame, v, span) for k, v in held.items()})
+        return replace(value, op=op, arguments=_closed_pairs(frame, value.arguments, span))
+    if isinstance(value, OpLayer):
+        return replace(value, arguments=_closed_pairs(frame, value.arguments, span))
     if isinstance(value, Instance):
         return closed(frame, value.layer, span)
     if isinstance(value, Chain):
@@ -220,17 +252,20 @@ def closed(frame: Frame, value: Any, span: Span) -> Any:
     )
 
 
+def _closed_pairs(frame: Frame, pairs: Any, span: Span) -> Any:
+    return None if pairs is None else tuple((key, closed(frame, value, span)) for key, value in pairs)
+
+
 def bind_parameters(
     frame: Frame,
-    name: str,
-    parameters: Sequence[tree.Parameter],
+    layer: BlockLayer | HelperLayer,
     positional: Sequence[Any],
     keywords: dict[str, Any],
     node: tree.Call,
     skipped: int = 0,
-    complete: bool = True,
-) -> dict[str, Any]:
-    """The arguments by parameter, checked: with `complete`, defaults too, else closed for another block."""
+) -> tuple[dict[str, Any], dict[str, Span]]:
+    """The arguments of a call by parameter, checked, and where they stand; none that an earlier call gave."""
+    name, parameters = layer.definition.name, layer.definition.tree.parameters
     known = [p.name.text for p in parameters]
     places = {a.name: a.span for a in node.arguments if a.name is not None}
     spans = [a.value.span for a in node.arguments if a.name is None][skipped:]
@@ -245,17 +280,16 @@ def bind_parameters(
         if key in given:
             raise frame.refuse(wording_calls.duplicate_argument(places[key], name, key))
         given[key] = value
+    before = dict(layer.arguments or ())
+    for key in given:
+        if key in before:
+            place = places.get(key, node.span)
+            raise frame.refuse(wording_calls.duplicate_argument(place, name, key, layer.places.get(key)))
     for parameter in parameters:
         key = parameter.name.text
         if key in given:
-            place = places.get(key, node.span)
-            made = checked(frame, name, parameter, given[key], place)
-            given[key] = made if complete else closed(frame, made, place)
-        elif parameter.default is None:
-            raise frame.refuse(
-                wording_calls.missing_argument(node.span, name, key, _expected(parameter.annotation))
-            )
-    return with_defaults(frame, name, parameters, given) if complete else given
+            given[key] = checked(frame, name, parameter, given[key], places.get(key, node.span))
+    return given, {key: places[key] for key in given if key in places}
 
 
 def with_defaults(
@@ -276,87 +310,33 @@ def with_defaults(
 def checked(frame: Frame, name: str, parameter: tree.Parameter, value: Any, span: Span) -> Any:
     """An argument as its annotation asks for it."""
     key, annotation = parameter.name.text, parameter.annotation
+    if (annotation is None or annotation.name != "layer") and (call := unfinished(value)):
+        raise frame.refuse(missing_argument(call, call.span or span))
     if isinstance(value, Value) and annotation is not None:
         raise frame.refuse(
-            wording_calls.wrong_argument(span, name, key, describe(value), _expected(annotation))
+            wording_calls.wrong_argument(span, name, key, describe(value), expected(annotation))
         )
     if isinstance(value, Dim):
         value = concrete(value, span, f"`{key}`")
     if annotation is None:
         return value
-    fitted = _fit(annotation, value)
-    if fitted is _UNFIT and (item := _unfit_item(annotation, value)):
+    fitted = fit(annotation, value)
+    if fitted is UNFIT and (item := unfit_item(annotation, value)):
         place, found, wanted = item
+        raise frame.refuse(_wrong_item(span, name, key, expected(annotation), place, found, expected(wanted)))
+    if fitted is UNFIT:
         raise frame.refuse(
-            _wrong_item(span, name, key, _expected(annotation), place, found, _expected(wanted))
-        )
-    if fitted is _UNFIT:
-        raise frame.refuse(
-            wording_calls.wrong_argument(span, name, key, describe(value), _expected(annotation))
+            wording_calls.wrong_argument(span, name, key, describe(value), expected(annotation))
         )
     return fitted
 
 
-_UNFIT = object()
-
-
-def _fit(annotation: tree.Annotation, value: Any) -> Any:
-    kind = annotation.name
-    if kind == "list":
-        if not isinstance(value, list | tuple):
-            return _UNFIT
-        items = [_fit(annotation.inner, v) if annotation.inner else v for v in value]
-        return _UNFIT if any(v is _UNFIT for v in items) else items
-    if kind == "layer":
-        return value if isinstance(value, LAYERS) else _UNFIT
-    if kind == "float":
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else _UNFIT
-    wanted = {"int": int, "bool": bool, "str": str}[kind]
-    fits = isinstance(value, wanted) and (kind == "bool" or not isinstance(value, bool))
-    return value if fits else _UNFIT
-
-
-def _unfit_item(
-    annotation: tree.Annotation, value: Any, place: str = ""
-) -> tuple[str, Any, tree.Annotation] | None:
-    """Of a list, the first item that its annotation does not take: where it is, the item, and what it should be."""
-    inner = annotation.inner
-    for i, item in enumerate(value if inner and isinstance(value, list | tuple) else ()):
-        if inner and _fit(inner, item) is _UNFIT:
-            here = f"{place}[{i}]"
-            return _unfit_item(inner, item, here) or (here, item, inner)
-    return None
-
-
-def _expected(annotation: tree.Annotation | None) -> str:
-    if annotation is None:
-        return ""
-    if annotation.name == "list":
-        return f"a list{_of(annotation)}"
-    return TYPES.get(annotation.name, annotation.name)
-
-
-def _of(annotation: tree.Annotation) -> str:
-    """What a list is of, in words: of lists of whole numbers."""
-    inner = annotation.inner
-    if inner is None:
-        return ""
-    return f" of lists{_of(inner)}" if inner.name == "list" else f" of {PLURALS[inner.name]}"
-
-
-def check_annotations(parameters: Sequence[tree.Parameter]) -> None:
-    """Refuses what is not the type of a parameter, and two parameters of one name."""
-    places: dict[str, Span] = {}
-    found: list[Diagnostic] = []
-    for parameter in parameters:
-        name = parameter.name
-        if name.text in places:
-            found.append(wording_names.redefined(name.span, name.text, places[name.text], "a parameter"))
-        places[name.text] = name.span
-        annotation = parameter.annotation
-        while annotation is not None:
-            if annotation.name not in TYPES and annotation.name != "list":
-                found.append(wording_names.unknown_annotation(annotation.span, annotation.name))
-            annotation = annotation.inner
-    if found:
-        raise Refused(*found)
+def missing_argument(layer: OpLayer | BlockLayer | HelperLayer, span: Span) -> Diagnostic:
+    """What `layer` lacks where it is applied, or where its value is asked for, at `span`."""
+    key = lacking_of(layer) or ""
+    if isinstance(layer, OpLayer):
+        takes = next(takes for name, takes, _ in parameters_of(layer.kind) if name == key)
+        return wording_calls.missing_argument(span, layer.kind.name, key, takes, layer.span)
+    parameter = next(p for p in layer.definition.tree.parameters if p.name.text == key)
+    takes = expected(parameter.annotation)
+    return wording_calls.missing_argument(span, layer.definition.name, key, takes, layer.span)

@@ -125,9 +125,6 @@ def _arguments(frame: Frame, layer: BlockLayer, site: Site) -> dict[str, Any]:
     outside = replace(frame, definition=layer.definition)
     given = {k: thawed(v) for k, v in layer.arguments or ()}
     parameters = layer.definition.tree.parameters
-    for parameter in parameters:
-        if parameter.name.text not in given and parameter.default is None:
-            raise frame.refuse(wording_calls.missing_argument(site.span, site.name, parameter.name.text, ""))
     bound = with_defaults(outside, site.name, parameters, given)
     return {p.name.text: bound[p.name.text] for p in parameters}
 

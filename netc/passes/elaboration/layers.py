@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from netc.diagnostics import wording_calls, wording_names
+from netc.diagnostics import Diagnostic, wording_calls, wording_names
 from netc.ir.module import Path, Value
 from netc.ops.contract import OPS
-from netc.ops.initialiser import Initialiser
+from netc.ops.initialiser import ROLES, Initialiser
 from netc.passes.elaboration import numbers
 from netc.passes.elaboration.apply import apply_layer
-from netc.passes.elaboration.calls import bind_op, bind_parameters, call_block, split_operands
+from netc.passes.elaboration.calls import bind_op, call_block, check_no_lists, split_operands
 from netc.passes.elaboration.evaluate import each, evaluate, or_all, rule
 from netc.passes.elaboration.frame import Frame
-from netc.passes.elaboration.names import text_of, within
+from netc.passes.elaboration.helpers import call_helper, opened
+from netc.passes.elaboration.names import text_of
 from netc.passes.elaboration.naming import check_segment
 from netc.passes.elaboration.operators import unrolled
 from netc.passes.elaboration.results import check_led
@@ -27,15 +28,15 @@ from netc.passes.elaboration.values import (
     Alias,
     BlockLayer,
     Chain,
-    Function,
+    HelperLayer,
     Instance,
     Labelled,
+    Layer,
     OpLayer,
+    Repeat,
     describe,
 )
 from netc.syntax import tree
-
-CALL = 10  # the work of calling a helper, in that of evaluating an expression
 
 
 @rule(tree.Labelled)
@@ -43,7 +44,7 @@ def _labelled(frame: Frame, node: tree.Labelled) -> Any:
     path = label(frame, node.label)
     for segment in path:
         check_segment(segment, node.label.span)
-    made = evaluate(frame, node.step)
+    made = opened(frame, evaluate(frame, node.step), node.step.span)
     if not isinstance(made, LAYERS) or isinstance(made, Instance):
         what = f"the instance `{'.'.join(made.path)}`" if isinstance(made, Instance) else describe(made)
         raise frame.refuse(wording_names.label_on_value(node.step.span, what))
@@ -74,7 +75,7 @@ def label(frame: Frame, node: tree.Expression) -> Path:
 @rule(tree.Pipe)
 def _pipe(frame: Frame, node: tree.Pipe) -> Any:
     first, *rest = node.steps
-    start = or_all(frame, lambda: evaluate(frame, first), rest)
+    start = or_all(frame, lambda: opened(frame, evaluate(frame, first), first.span), rest)
     if isinstance(start, LAYERS):
         return unrolled(frame, Chain((start, *_layers(frame, rest)), node.span), node.span)
     inputs = start if isinstance(start, tuple) else (start,)
@@ -106,48 +107,48 @@ def _layer(frame: Frame, node: tree.Expression) -> Any:
 
 def _is_layer(frame: Frame, node: tree.Expression, made: Any) -> Any:
     if not isinstance(made, LAYERS):
-        raise frame.refuse(
-            wording_names.not_a_layer(node.span, describe(made), made if made in OPS else None)
-        )
-    return made
+        op = made if isinstance(made, str) and made in OPS else None
+        raise frame.refuse(wording_names.not_a_layer(node.span, describe(made), op))
+    return opened(frame, made, node.span)
 
 
 @rule(tree.Call)
 def _call(frame: Frame, node: tree.Call) -> Any:
     function = evaluate(frame, node.function)
     positional, keywords = _arguments(frame, node)
-    if (
-        isinstance(function, Instance)
-        and _lacks_arguments(function.layer)
-        and (keywords or not all(isinstance(x, Value) for x in positional))
-    ):
+    if isinstance(function, Instance) and _is_name(function.layer) and not _tensors(positional, keywords):
         function = function.layer
     name = node.function.text if isinstance(node.function, tree.Name) else ""
     if function == "weights":
         return chosen_weights(frame, positional, keywords, node)
     if numbers.is_helper_call(name, positional, bool(keywords)) and (
-        isinstance(function, str) or (isinstance(function, OpLayer) and function.op is None)
+        isinstance(function, str) or _is_name(function)
     ):
         made = numbers.help_with(name, positional, node.span)
         frame.session.spend(numbers.work(name, (*positional, made)), node.span)
         return made
-    if isinstance(function, Function):
-        return _call_function(frame, function, positional, keywords, node)
+    return call(frame, function, positional, keywords, node)
+
+
+def call(
+    frame: Frame, function: Any, positional: list[Any], keywords: dict[str, Any], node: tree.Call
+) -> Any:
+    """What a call of a layer, a helper or an initialiser makes."""
+    if isinstance(function, HelperLayer):
+        return call_helper(frame, function, positional, keywords, node)
     if isinstance(function, OpLayer):
         return _call_op(frame, function, positional, keywords, node)
     if isinstance(function, type) and issubclass(function, Initialiser):
         return bind_initialiser(frame, function, positional, keywords, node)
     if isinstance(function, BlockLayer):
         return _call_block(frame, function, positional, keywords, node)
-    if (
-        isinstance(function, LAYERS)
-        and not keywords
-        and positional
-        and all(isinstance(x, Value) for x in positional)
-    ):
+    if isinstance(function, LAYERS) and _tensors(positional, keywords):
         return apply_layer(frame, function, tuple(positional), node.span)
+    if isinstance(function, Labelled | Repeat):
+        return _call_within(frame, function, positional, keywords, node)
     if isinstance(function, LAYERS):
-        raise frame.refuse(wording_calls.already_called(node.span, node.function.span.text))
+        check_no_lists(frame, function, positional, node)
+        raise frame.refuse(_complete(function, node))
     raise frame.refuse(
         wording_calls.not_callable(
             node.function.span,
@@ -156,10 +157,33 @@ def _call(frame: Frame, node: tree.Call) -> Any:
     )
 
 
-def _lacks_arguments(layer: Any) -> bool:
-    return (isinstance(layer, OpLayer) and layer.op is None) or (
-        isinstance(layer, BlockLayer) and layer.arguments is None
-    )
+def _complete(layer: Layer, node: tree.Call) -> Diagnostic:
+    what = "one instance" if isinstance(layer, Instance) else "a chain of layers"
+    return wording_calls.already_called(node.span, node.function.span.text, what)
+
+
+def _is_name(function: Any) -> bool:
+    """Whether it is the name of an op or a block alone, which no call has given arguments."""
+    return isinstance(function, OpLayer | BlockLayer) and function.arguments is None
+
+
+def _tensors(positional: Sequence[Any], keywords: Mapping[str, Any]) -> bool:
+    """Whether a call passes tensors and nothing else."""
+    return bool(positional) and not keywords and all(isinstance(x, Value) for x in positional)
+
+
+def _call_within(
+    frame: Frame, layer: Labelled | Repeat, positional: list[Any], keywords: dict[str, Any], node: tree.Call
+) -> Any:
+    """A labelled or repeated layer that gets more arguments, with the tensors that it is applied to, if any."""
+    count = next((i for i, x in enumerate(positional) if not isinstance(x, Value)), len(positional))
+    placed = [a for a in node.arguments if a.name is None]
+    rest = replace(node, arguments=tuple(a for a in node.arguments if a not in placed[:count]))
+    inner = opened(frame, call(frame, layer.layer, positional[count:], keywords, rest), node.span)
+    made = replace(layer, layer=inner)
+    if isinstance(made, Repeat):
+        unrolled(frame, made, node.span)
+    return apply_layer(frame, made, tuple(positional[:count]), node.span) if count else made
 
 
 def _arguments(frame: Frame, node: tree.Call) -> tuple[list[Any], dict[str, Any]]:
@@ -179,13 +203,18 @@ def _arguments(frame: Frame, node: tree.Call) -> tuple[list[Any], dict[str, Any]
 def _call_op(
     frame: Frame, layer: OpLayer, positional: list[Any], keywords: dict[str, Any], node: tree.Call
 ) -> Any:
-    if layer.op is not None:
-        if keywords or not positional or not all(isinstance(x, Value) for x in positional):
-            raise frame.refuse(wording_calls.already_called(node.span, layer.kind.name))
+    if layer.op is not None and _tensors(positional, keywords):
         return apply_layer(frame, layer, tuple(positional), node.span)
+    if layer.rest:
+        raise frame.refuse(
+            wording_calls.already_called(node.span, layer.kind.name, "a layer that holds a tensor")
+        )
     operands, rest = split_operands(layer.kind, positional)
     inits = taken(frame, layer.kind, keywords, node)
-    made = replace(bind_op(frame, layer.kind, rest, keywords, node, len(positional) - len(rest)), inits=inits)
+    skipped = len(positional) - len(rest)
+    made = bind_op(frame, layer, rest, keywords, node, skipped, operands is None)
+    _check_inits(frame, layer, inits, made)
+    made = replace(made, inits=(*layer.inits, *inits))
     if operands is None:
         return made
     names = made.kind.operands
@@ -195,19 +224,27 @@ def _call_op(
     return replace(made, rest=tuple(operands), span=node.span)
 
 
+def _check_inits(
+    frame: Frame, layer: OpLayer, inits: Sequence[tuple[str, Initialiser]], made: OpLayer
+) -> None:
+    """Refuses how weights start where an earlier call has said it."""
+    for keyword, role in ROLES.items():
+        if role in dict(inits) and role in dict(layer.inits):
+            at, before = made.places[keyword], layer.places.get(keyword)
+            raise frame.refuse(wording_calls.duplicate_argument(at, layer.kind.name, keyword, before))
+
+
 def _call_block(
     frame: Frame, layer: BlockLayer, positional: list[Any], keywords: dict[str, Any], node: tree.Call
 ) -> Any:
     count = next((i for i, x in enumerate(positional) if not isinstance(x, Value)), len(positional))
     inputs, rest = tuple(positional[:count]), positional[count:]
+    check_no_lists(frame, layer, positional, node)
     if layer.arguments is not None and _is_preset(frame, node.function):
         placed = {p.name.text for p in layer.definition.tree.parameters[: len(rest)]}
-        keywords = {k: v for k, v in layer.arguments if k not in placed} | keywords
-    elif layer.arguments is not None:
-        if rest or keywords or not inputs:
-            raise frame.refuse(wording_calls.already_called(node.span, layer.definition.name))
-        return apply_layer(frame, layer, inputs, node.span)
-    made = call_block(frame, layer.definition, rest, keywords, node, count)
+        kept = tuple((k, v) for k, v in layer.arguments if k not in placed and k not in keywords)
+        layer = replace(layer, arguments=kept)
+    made = call_block(frame, layer, rest, keywords, node, count) if rest or keywords or not inputs else layer
     return apply_layer(frame, made, inputs, node.span) if inputs else made
 
 
@@ -218,18 +255,3 @@ def _is_preset(frame: Frame, node: tree.Expression) -> bool:
         and node.text not in frame.env
         and isinstance(frame.definition.scope.get(node.text), Alias)
     )
-
-
-def _call_function(
-    frame: Frame, function: Function, positional: list[Any], keywords: dict[str, Any], node: tree.Call
-) -> Any:
-    name = function.tree.name.text
-    if function in frame.helpers:
-        raise frame.refuse(
-            wording_names.recursion(node.span, [*(f.tree.name.text for f in frame.helpers), name])
-        )
-    frame.session.spend(CALL, node.span)
-    inside = within(frame, function.tree.name, function.scope)
-    inside.helpers = (*frame.helpers, function)
-    inside.env = bind_parameters(inside, name, function.tree.parameters, positional, keywords, node)
-    return evaluate(inside, function.tree.value)

@@ -10,6 +10,7 @@ from netc.diagnostics import Span, wording_names, wording_shapes
 from netc.ops.contract import OPS
 from netc.ops.initialiser import INITIALISERS
 from netc.passes.elaboration import numbers
+from netc.passes.elaboration.calls import missing_argument
 from netc.passes.elaboration.evaluate import each, evaluate, rule
 from netc.passes.elaboration.frame import Frame
 from netc.passes.elaboration.values import (
@@ -17,10 +18,13 @@ from netc.passes.elaboration.values import (
     Alias,
     BlockLayer,
     Definition,
+    Function,
+    HelperLayer,
     OneBranch,
     OpLayer,
     Poisoned,
     describe,
+    lacking,
 )
 from netc.syntax import tree
 
@@ -58,6 +62,8 @@ def look_up(frame: Frame, name: str, span: Span) -> Any:
 def _global(frame: Frame, found: Any, span: Span) -> Any:
     if isinstance(found, Definition):
         return BlockLayer(found, None, span)
+    if isinstance(found, Function):
+        return HelperLayer(found, None, span)
     if isinstance(found, Alias):
         return preset(frame, found)
     if found is POISON:
@@ -71,6 +77,8 @@ def preset(frame: Frame, alias: Alias) -> BlockLayer:
     made = evaluate(outside, alias.tree.value)
     if not isinstance(made, BlockLayer) or made.definition.tree.role != "net":
         raise frame.refuse(wording_names.preset_not_net(alias.tree.value.span, describe(made)))
+    if lacking(made):
+        raise frame.refuse(missing_argument(made, alias.tree.value.span))
     return made
 
 

@@ -10,8 +10,10 @@ from netc.ir.module import Value
 from netc.ops.contract import OPERATORS, Op
 from netc.passes.elaboration import numbers
 from netc.passes.elaboration.apply import apply_op
+from netc.passes.elaboration.calls import missing_argument
 from netc.passes.elaboration.evaluate import evaluate, or_all, rule
 from netc.passes.elaboration.frame import NODES, Frame
+from netc.passes.elaboration.helpers import opened
 from netc.passes.elaboration.values import (
     LAYERS,
     Chain,
@@ -19,6 +21,7 @@ from netc.passes.elaboration.values import (
     OpLayer,
     Repeat,
     describe,
+    unfinished,
 )
 from netc.syntax import tree
 
@@ -53,6 +56,7 @@ def _operate(frame: Frame, node: tree.Binary, left: Any) -> Any:
             return left
         return numbers.truth(evaluate(frame, node.right), node.right.span)
     right = evaluate(frame, node.right)
+    _check_finished(frame, node, left, right)
     if isinstance(left, LAYERS) or isinstance(right, LAYERS):
         return _repeat(frame, node, left, right)
     if isinstance(left, Value) or isinstance(right, Value):
@@ -61,6 +65,14 @@ def _operate(frame: Frame, node: tree.Binary, left: Any) -> Any:
     if isinstance(made, list):
         frame.session.spend(numbers.work(node.operator, (made,)), node.span)
     return made
+
+
+def _check_finished(frame: Frame, node: tree.Binary, left: Any, right: Any) -> None:
+    """Refuses a helper that lacks arguments where its value is asked for; as a layer it may be repeated."""
+    sides = (right,) if node.operator == "*" and numbers.is_number(right) else (left, right)
+    for side in sides:
+        if call := unfinished(side):
+            raise frame.refuse(missing_argument(call, call.span or node.span))
 
 
 def operate(frame: Frame, operator: str, operands: tuple[Any, ...], span: Span) -> Any:
@@ -83,6 +95,7 @@ def _repeat(frame: Frame, node: tree.Binary, layer: Any, count: Any) -> Any:
         )
     if isinstance(layer, Instance):
         raise frame.refuse(wording_names.repeat_instance(node.span, ".".join(layer.path)))
+    layer = opened(frame, layer, node.left.span)
     number = numbers.concrete(count, node.right.span, "the number of copies")
     if number < 0:
         raise frame.refuse(wording_names.operator_on_layer(node.span, "*", "a layer", f"the number {number}"))

@@ -10,7 +10,7 @@ from netc.diagnostics import Span, wording_calls
 from netc.ir.module import Call, Node, Step, Value
 from netc.ops.contract import Op
 from netc.passes.elaboration.frame import Frame
-from netc.passes.elaboration.values import BlockLayer, Chain, Layer, OpLayer, Repeat
+from netc.passes.elaboration.values import BlockLayer, Chain, HelperLayer, Layer, OpLayer, Repeat
 
 WRITTEN = re.compile(r"(?:^|`)((?:\w+, )+\w+) = ")  # in the docstring of an op: `y, h, c = x -> LSTM(8)`
 PLAIN = re.compile(r"\w+\([^()\n]*\)")
@@ -57,7 +57,7 @@ def check_led(frame: Frame, layer: Layer, inputs: Sequence[Value], span: Span) -
 def _first(layer: Layer) -> type[Op] | None:
     """The op that gets what comes into `layer`; None where a block does."""
     while not isinstance(layer, OpLayer):
-        if isinstance(layer, BlockLayer) or (isinstance(layer, Repeat) and not layer.count):
+        if isinstance(layer, BlockLayer | HelperLayer) or (isinstance(layer, Repeat) and not layer.count):
             return None
         layer = layer.steps[0] if isinstance(layer, Chain) else layer.layer
     return layer.kind

@@ -20,7 +20,17 @@ from netc.passes.elaboration.naming import check_segment, claim
 from netc.passes.elaboration.results import unpacking
 from netc.passes.elaboration.sizes import check_known
 from netc.passes.elaboration.starts import check_met, raw_start, rule_of
-from netc.passes.elaboration.values import LAYERS, POISON, Instance, Labelled, OneBranch, Poisoned, describe
+from netc.passes.elaboration.values import (
+    LAYERS,
+    POISON,
+    HelperLayer,
+    Instance,
+    Labelled,
+    OneBranch,
+    Poisoned,
+    describe,
+    lacking,
+)
 from netc.syntax import tree
 
 
@@ -175,6 +185,8 @@ def _names(statement: tree.Assign | tree.For) -> Span:
 
 def _named(name: str, found: Any) -> Any:
     """A layer that is bound is one instance, which the binding names (or its label, where it has one)."""
+    if isinstance(found, LAYERS) and (lacking(found) or isinstance(found, HelperLayer)):
+        return found  # another name for it, until it has its arguments
     if isinstance(found, Labelled):
         return Instance(found.label, found.layer, found.span)
     if isinstance(found, LAYERS) and not isinstance(found, Instance):

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from netc.diagnostics import Span
 from netc.ir.module import Path, Value
+from netc.ops import attributes
 from netc.ops.contract import Op
 from netc.ops.initialiser import Initialiser
 from netc.syntax import tree
@@ -51,6 +52,10 @@ class Function:
     tree: tree.Function
     scope: Mapping[str, Any] = field(repr=False)
 
+    @property
+    def name(self) -> str:
+        return self.tree.name.text
+
 
 @dataclass(frozen=True, eq=False)
 class Alias:
@@ -62,10 +67,11 @@ class Alias:
 
 @dataclass(frozen=True)
 class OpLayer:
-    """An op that lacks its first operand. `op` is None until arguments are given.
+    """An op that lacks its first operand. `op` is None while it lacks arguments, too.
 
     rest: the operands after the first, where the call gave them.
     inits: how its weights and biases start, where the call says so.
+    arguments: those that calls gave, as they were written; None for a name alone. places: where they stand.
     """
 
     kind: type[Op]
@@ -74,15 +80,27 @@ class OpLayer:
     places: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
     span: Span | None = field(default=None, compare=False, repr=False)
     inits: tuple[tuple[str, Initialiser], ...] = ()
+    arguments: tuple[tuple[str, Any], ...] | None = None
 
 
 @dataclass(frozen=True)
 class BlockLayer:
-    """A block with its compile-time arguments; None until they are given."""
+    """A block with the compile-time arguments that calls gave; None for a name alone. places: where they stand."""
 
     definition: Definition
     arguments: tuple[tuple[str, Any], ...] | None
     span: Span | None = field(default=None, compare=False, repr=False)
+    places: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class HelperLayer:
+    """A helper with the arguments that calls gave, while it lacks some; None for a name alone."""
+
+    definition: Function
+    arguments: tuple[tuple[str, Any], ...] | None
+    span: Span | None = field(default=None, compare=False, repr=False)
+    places: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -128,8 +146,8 @@ class Instance:
     span: Span | None = None
 
 
-Layer: TypeAlias = OpLayer | BlockLayer | Labelled | Chain | Repeat | Instance
-LAYERS: Final = (OpLayer, BlockLayer, Labelled, Chain, Repeat, Instance)
+Layer: TypeAlias = OpLayer | BlockLayer | HelperLayer | Labelled | Chain | Repeat | Instance
+LAYERS: Final = (OpLayer, BlockLayer, HelperLayer, Labelled, Chain, Repeat, Instance)
 
 
 @dataclass(frozen=True)
@@ -143,6 +161,26 @@ class Rule:
     role: str
     by: Initialiser
     span: Span = field(compare=False, repr=False)
+
+
+def lacking(layer: Layer) -> str | None:
+    """The first argument that `layer` must be given and is not; None where it can be applied to tensors."""
+    if isinstance(layer, Labelled | Repeat | Instance):
+        return lacking(layer.layer)
+    if isinstance(layer, Chain):
+        return None
+    given = dict(layer.arguments or ())
+    if isinstance(layer, OpLayer):
+        return None if layer.op is not None else attributes.lacking(layer.kind, given)
+    required = (p.name.text for p in layer.definition.tree.parameters if p.default is None)
+    return next((name for name in required if name not in given), None)
+
+
+def unfinished(value: Any) -> HelperLayer | None:
+    """The call of a helper that lacks arguments, where a value is meant that is no layer."""
+    while isinstance(value, Labelled | Repeat):
+        value = value.layer
+    return value if isinstance(value, HelperLayer) and value.arguments is not None else None
 
 
 def least(layer: Layer) -> int:
@@ -165,6 +203,9 @@ def describe(value: Any) -> str:
     """What a value is, in the user's words."""
     if isinstance(value, Value):
         return f"a tensor {value.type}"
+    if isinstance(value, HelperLayer):
+        lacks = f", which lacks its argument `{name}`" if (name := lacking(value)) else ""
+        return f"the helper `{value.definition.name}`{lacks}"
     if isinstance(value, LAYERS):
         return "a layer"
     if isinstance(value, bool):
@@ -179,8 +220,6 @@ def describe(value: Any) -> str:
         return f"{len(value)} values"
     if isinstance(value, list):
         return f"a list of {len(value)}"
-    if isinstance(value, Function):
-        return "a function"
     if isinstance(value, Initialiser) or (isinstance(value, type) and issubclass(value, Initialiser)):
         return f"the initialiser `{value.name}`"
     return f"the size {value}"
