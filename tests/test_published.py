@@ -21,6 +21,8 @@ PUBLISHED = json.loads((ROOT / "tests" / "published.json").read_text())["models"
 NETS = {
     "resnet18": ("resnet", "ResNet18"),
     "resnet50": ("resnet", "ResNet50"),
+    "resnext50_32x4d": ("resnet", "ResNeXt50_32x4d"),
+    "wide_resnet50_2": ("resnet", "WideResNet50_2"),
     "densenet121": ("densenet", "DenseNet121"),
     "mobilenet_v2": ("mobilenet_v2", "MobileNetV2"),
     "googlenet": ("googlenet", "GoogLeNet"),
