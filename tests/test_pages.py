@@ -195,6 +195,7 @@ MADE: dict[str, Diagnostic] = {
     "E0904": wording_deploy.other_input(MODEL, "tokens: tensor(int64) ['N', 16]", "float32 [N, 3, 32, 32]"),
     "E0905": wording_deploy.other_output(MODEL, (1, 1000), 10),
     "E0906": wording_deploy.no_provider("cuda", ["CPUExecutionProvider"]),
+    "E0911": wording_deploy.missing_package("torch", "No module named 'torch'"),
     "E0908": wording_deploy.not_finite(MODEL, "for cat.png"),
     "E0909": wording_deploy.too_long(MODEL, 300),
     "E0910": wording_deploy.too_much_memory(MODEL, 4 << 30),

@@ -16,6 +16,7 @@ from netc import __version__
 from netc.cli.report import fail
 from netc.diagnostics import Refused
 from netc.diagnostics.render import visible
+from netc.files.read import reason
 
 VERBS = {
     "check": "Check specs: names, shapes, the recipe.",
@@ -85,13 +86,7 @@ def main() -> None:
     sys.setrecursionlimit(20_000)
     _end_on_signals()
     try:
-        code = cli.main(standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except Refused as refused:
-        fail(refused.diagnostics)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        sys.exit(_status())
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         sys.exit(130)
@@ -101,7 +96,7 @@ def main() -> None:
     except OSError as error:
         if os.environ.get("NETC_DEBUG"):
             raise
-        what = visible(f"{error.filename}: " if error.filename else "") + (error.strerror or str(error))
+        what = visible(f"{error.filename}: " if error.filename else "") + visible(reason(error))
         _complain(f"error: {what}")
     except MemoryError:
         _complain("error: there is not enough memory for this")
@@ -112,6 +107,34 @@ def main() -> None:
             f"error: netc itself failed ({type(error).__name__}: {visible(str(error)[:300])}).\n"
             "This is a bug of netc; NETC_DEBUG=1 shows where."
         )
+
+
+def _status() -> int:
+    """Runs a verb and says what it refuses."""
+    try:
+        code = cli.main(standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except Refused as refused:
+        fail(refused.diagnostics)
+    except click.ClickException as error:
+        _show(error)
+        return error.exit_code
+    except ImportError as error:
+        from netc.cli.packages import refusal
+
+        if (lacking := refusal(error)) is None:
+            raise
+        fail(lacking.diagnostics)
+
+
+def _show(error: click.ClickException) -> None:
+    """Wrong usage, as click says it, with what the user wrote made safe for a terminal."""
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        hint = f"Try '{context.command_path} --help' for help.\n"
+        click.echo(f"{context.get_usage()}\n{hint}", err=True)
+    lines = error.format_message().split("\n")
+    click.echo("Error: " + "\n".join(map(visible, lines)), err=True)
 
 
 def _end_on_signals() -> None:

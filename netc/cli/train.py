@@ -11,6 +11,7 @@ import click
 
 from netc.backends.weights import load_weights, opened_weights
 from netc.cli import options
+from netc.cli.packages import require
 from netc.cli.report import download, say
 from netc.ir.module import Net
 from netc.passes.elaboration.naming import snake_case
@@ -88,6 +89,7 @@ def command(
     netc train specs/digits.net --net DigitsCNN
     netc train specs/resnet_cifar.net --net ResNetNarrow --data cifar10 --data-dir DIR --set train.epochs=5
     """
+    require(("torch", "safetensors", "PIL", "matplotlib", "onnx", "onnxruntime", "rich"))
     from rich.console import Console
 
     from netc.passes.recipe_tree import recipe_of

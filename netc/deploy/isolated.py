@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -209,6 +210,8 @@ def _run(emitted: Emitted, **settings: Any) -> None:
         raise Refused(module_failed("be run", f"it took longer than {TIMEOUT} seconds")) from None
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        if missing := re.fullmatch(r"ModuleNotFoundError: (No module named '(\w+)')", lines[-1]):
+            raise ModuleNotFoundError(missing[1], name=missing[2])
         raise Refused(module_failed("be run", "\n".join(lines[-12:])[:2000]))
 
 

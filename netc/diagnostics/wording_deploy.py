@@ -1,4 +1,4 @@
-"""Turns what goes wrong with exported files into diagnostics: the wording of E0901 to E0910."""
+"""Turns what goes wrong with exported files into diagnostics: the wording of E0901 to E0911."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,4 +67,13 @@ def too_much_memory(path: Path, most: int) -> Diagnostic:
         "E0910",
         f"{path} was ended, as it took more than {bytes_in_words(most)} of memory",
         help="--memory allows it more",
+    )
+
+
+def missing_package(package: str, why: str) -> Diagnostic:
+    return Diagnostic(
+        "E0911",
+        f"this needs the package {package}, which cannot be imported",
+        notes=(Note(" ".join(why.split())[:500]),),
+        help=f"install it where netc is installed: python -m pip install {package}",
     )
