@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,8 +14,7 @@ from netc.diagnostics.wording_gradient import no_such_position
 from netc.diagnostics.wording_weights import misfit_input
 from netc.dims import Dim, Size, substitute
 from netc.ir.module import Constant, Node, Param, Value
-from netc.ops.contract import Op
-from netc.passes.inline import Flat, with_sizes
+from netc.passes.inline import Flat, in_float64, with_sizes
 
 Array: TypeAlias = npt.NDArray[Any]
 Arrays: TypeAlias = tuple[Array, ...]
@@ -78,12 +77,6 @@ def computed(node: Node, operands: Sequence[Array]) -> Arrays:
     except IndexError as error:
         raise Refused(no_such_position(node.span, node.op.name, str(error))) from None
     return tuple(map(widen, made if isinstance(made, tuple | list) else (made,)))
-
-
-def in_float64(op: Op) -> Op:
-    """`op` where what it would make float32, as a cast does, is float64 like all else."""
-    narrow = [field.name for field in fields(op) if getattr(op, field.name) == "float32"]
-    return replace(op, **dict.fromkeys(narrow, "float64")) if narrow else op
 
 
 def free_sizes(values: list[Value], arrays: Mapping[str, Array]) -> dict[str, int]:

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from netc.autodiff.interpret import bound, computed, in_float64
+from netc.autodiff.interpret import bound, computed
 from netc.ir.module import Node, Value
+from netc.passes.inline import in_float64
 from netc.passes.locate import Located
 
 Array: TypeAlias = npt.NDArray[Any]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from netc.dims import Dim, Fact, names, substitute
 from netc.ir.module import Net, Param, Value
-from netc.passes.initial import State, numbers
+from netc.passes.initial import State, draw, numbers
 from netc.passes.inline import Flat
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -126,7 +126,9 @@ def _random(name: str, param: Param, seed: int) -> Array:
     shape, dtype = numbers(param.type.shape), param.type.dtype
     generator = np.random.default_rng([seed, crc32(name.encode())])
     if not dtype.startswith("float"):
-        return np.zeros(shape, dtype)
+        return draw(name, param, seed)
+    if param.start is not None:
+        return np.asarray(param.start.number * generator.uniform(0.5, 1.5, shape), dtype)
     if param.init.kind in ("ones", "constant"):  # scales and variances
         return generator.uniform(0.5, 1.5, shape).astype(dtype)
     normal = generator.standard_normal(shape)

@@ -178,8 +178,8 @@ def _misfit(path: str, name: str, found: Stored, param: Param) -> Diagnostic | N
 
 
 def _is_counter(param: Param) -> bool:
-    """Whether it only counts training steps, as BatchNorm's num_batches_tracked, which older files lack."""
-    return not param.trainable and param.type.dtype == "int64" and param.type.shape == ()
+    """Whether it only counts the training steps of a norm, which older files lack."""
+    return not param.trainable and param.path[-1] == "num_batches_tracked" and param.type.shape == ()
 
 
 @dataclass(frozen=True)

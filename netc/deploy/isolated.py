@@ -113,8 +113,8 @@ for run in range(job["runs"]):
         if job["train"]:
             train(model.train(), "single", data, inputs, targets)
             wide = ([x.double() if x.is_floating_point() else x for x in xs] for xs in (inputs, targets))
-            twin = made("wide").double().train()
             torch.set_default_dtype(torch.float64)
+            twin = made("wide").double().train()
             train(twin, "wide", data, *wide)
             torch.set_default_dtype(torch.float32)
         elif job["watch"]:

@@ -10,7 +10,7 @@ from netc.diagnostics.source import Source, Span
 __all__ = ["Diagnostic", "Note", "Refused", "Source", "Span"]
 MESSAGES = (
     "habits", "habits_dtypes", "habits_names",
-    "wording", "wording_calls", "wording_deploy", "wording_gradient", "wording_names", "wording_recipe",
+    "wording", "wording_calls", "wording_constants", "wording_deploy", "wording_gradient", "wording_names", "wording_recipe",
     "wording_shapes", "wording_train", "wording_weights",
 )  # fmt: skip
 

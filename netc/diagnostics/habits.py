@@ -106,6 +106,7 @@ NAMES = {
     "F": "name layers and functions without a module: `Conv2d`, `relu`",
     "np": "functions stand without a module: `sqrt(n)`",
     "math": "functions stand without a module: `sqrt(n)`",
+    "arange": "write `tensor(range(n))` for known numbers, `positions(x, axis=1)` for the places along an axis",
     "self": "a name stands alone: `conv = Conv2d(64, 3)`",
     "super": "a block has no constructor: it begins with its inputs",
     "Sequential": "layers are chained with `->`",

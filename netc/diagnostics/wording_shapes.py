@@ -13,7 +13,9 @@ from netc.diagnostics.wording import bytes_in_words
 
 def wrong_operands(span: Span, operator: str, left: str, right: str | None) -> Diagnostic:
     what = f"{left} and {right}" if right else left
-    return Diagnostic("E0301", f"`{operator}` does not work on {what}", span)
+    kinds = [side.split()[1] for side in (left, right or "") if side.startswith("a ")]
+    help_ = "make the list a tensor: `tensor([...])`" if sorted(kinds) == ["list", "tensor"] else None
+    return Diagnostic("E0301", f"`{operator}` does not work on {what}", span, help=help_)
 
 
 def no_attribute(span: Span, name: str, what: str, functions: Sequence[str]) -> Diagnostic:
@@ -303,4 +305,5 @@ def dtype_needed(span: Span, name: str) -> Diagnostic:
 
 
 def float_param(span: Span, dtype: str) -> Diagnostic:
-    return Diagnostic("E0416", f"a parameter is float32 or float64, not {dtype}", span)
+    message = f"a parameter is float32 or float64, not {dtype}"
+    return Diagnostic("E0416", message, span, help="what is not trained is a `buffer`, of any dtype")

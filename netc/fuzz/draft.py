@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
+from math import prod
 from random import Random
 from typing import Any
 
@@ -14,7 +15,17 @@ from netc.dims import AnyDim, Prover, proving, size, substitute
 from netc.fuzz.draws import WHOLE, Rule, draw
 from netc.fuzz.fit import Fit, applied, distinct, fits, good_samples, shape_of
 from netc.fuzz.held import BATCH, Array, Held, computed, parameters, soundness, within
-from netc.fuzz.spell import INDEX, SIGN, Unspellable, arguments, is_spellable, layer, literal, spelled
+from netc.fuzz.spell import (
+    INDEX,
+    SIGN,
+    Unspellable,
+    arguments,
+    dtype_argument,
+    is_spellable,
+    layer,
+    literal,
+    spelled,
+)
 from netc.ir.module import Type
 from netc.ops.contract import FLOATS, Op, Sample
 from netc.passes.initial import numbers
@@ -22,6 +33,8 @@ from netc.passes.initial import numbers
 N = size("N")
 TRIES = 4
 NARROW = (Rule(0.3, 0.31), Rule(0.5, 0.5), Rule(0.5, 0.9))
+KNOWN = 0.2  # of the operands that would be new inputs: these are known at compile time instead
+LISTED = 24  # numbers of such a tensor
 NUMBERS = (0.5, 2.0, -1.0, 0.0, 1.5, 3.0)
 
 
@@ -83,7 +96,7 @@ class Draft:
         return None
 
     def _apply(self, fit: Fit, place: int, start: Held | None) -> list[Held] | None:
-        before = (len(self.inputs), len(self.held))
+        before = (len(self.inputs), len(self.held), len(self.lines))
         operands = self._operands(fit, place, start)
         made = self._made(fit, operands) if operands else None
         if made is None:
@@ -94,10 +107,10 @@ class Draft:
         """An application of which every operand is a new input; nothing where it is not sound."""
         return self._apply(fit, 0, None) or []
 
-    def _forget(self, inputs: int, held: int) -> None:
+    def _forget(self, inputs: int, held: int, lines: int) -> None:
         for dropped in self.inputs[inputs:]:
             self.rules.pop(dropped.name, None)
-        del self.inputs[inputs:], self.held[held:]
+        del self.inputs[inputs:], self.held[held:], self.lines[lines:]
 
     def _operands(self, fit: Fit, place: int, start: Held | None) -> list[Held] | None:
         chosen: list[Held | None] = [None] * len(fit.operands)
@@ -118,6 +131,8 @@ class Draft:
         found = [h for h in self.held if h.sound and h.type == type_ and within(kind, place, drawn, h.array)]
         if found and (not self.fresh or self.rng.random() < 0.7):
             return self.rng.choice(found)
+        if self.rng.random() < KNOWN and (known := self._known(fit, place)) is not None:
+            return known
         return self._input(fit, place) if self.fresh else None
 
     def _made(self, fit: Fit, operands: Sequence[Held]) -> list[Held] | None:
@@ -186,6 +201,25 @@ class Draft:
         self.inputs.append(held)
         self.held.append(held)
         return held
+
+    def _known(self, fit: Fit, place: int) -> Held | None:
+        """A tensor from numbers, or a buffer that starts as one; None where it would be long."""
+        type_ = fit.operands[place]
+        shape = [n for n in type_.shape if isinstance(n, int)]
+        if len(shape) < len(type_.shape) or not 1 <= len(shape) <= prod(shape) <= LISTED:
+            return None
+        rule = self._rule(fit, place)
+        name = self.name("t")
+        array = draw(name, type_.dtype, shape, rule, BATCH)
+        text = f"tensor({literal(array.tolist())}{dtype_argument(type_.dtype)})"
+        # the numbers of a buffer of floats are drawn again, and may leave what the op takes
+        if (rule is None or type_.dtype not in FLOATS) and self.rng.random() < 0.4:
+            text = f"buffer {name}: {type_.dtype}[{', '.join(map(str, shape))}] = {text}"
+        else:
+            text = f"{name} = {text}"
+        self.lines.append(text)
+        self.held.append(Held(name, type_, array.astype(np.float64) if array.dtype.kind == "f" else array))
+        return self.held[-1]
 
     def _rule(self, fit: Fit, place: int) -> Rule | None:
         type_, drawn = fit.operands[place], fit.draws[place]

@@ -35,6 +35,11 @@ def literal(value: Any) -> str:
     return repr(value)
 
 
+def dtype_argument(dtype: str) -> str:
+    """What a call of `tensor` says of the dtype, where it is not what is inferred from the numbers."""
+    return "" if dtype in ("float32", "int64", "bool") else f', dtype="{dtype}"'
+
+
 def dimension(dim: int | Dim) -> str:
     """A size as an expression of named sizes."""
     if isinstance(dim, int):

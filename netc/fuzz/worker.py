@@ -114,7 +114,8 @@ def answer(job: Any) -> dict[str, Any]:
     found["torch"] = model if isinstance(model, str) else attempt(values, model, job, False)
     if not isinstance(model, str):
         source = widened(job["source"])
-        same = source == job["source"]
+        same = source == job["source"] and "persistent=False" not in source
+        torch.set_default_dtype(torch.float64)  # in which constants are computed
         wide = copy.deepcopy(model) if same else attempt(made, source, job["class"], job["weights"])
         wide = wide if isinstance(wide, str) else wide.double()
         found["torch64"] = wide if isinstance(wide, str) else attempt(values, wide, job, True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from netc.diagnostics import Span
 from netc.dims import AnyDim, Fact, Shape, joined, show
@@ -40,16 +40,33 @@ class Constant(Value):
 
 
 @dataclass(frozen=True, eq=False)
+class ConstantTensor(Constant):
+    """A tensor known at compile time, whose numbers are in float64 where they are floats.
+
+    made: the op that gives it from other constants; None where the spec lists its numbers.
+    """
+
+    made: Node | None = None
+
+
+def is_number(value: Value) -> TypeGuard[Constant]:
+    """Whether a value is a number, which emitters write where it stands."""
+    return isinstance(value, Constant) and not isinstance(value, ConstantTensor)
+
+
+@dataclass(frozen=True, eq=False)
 class Param(Value):
     """A parameter or a buffer, at `path` from the block that it stands in.
 
     owned: False where the block only reads it and an instance within the block owns it.
+    start: what it starts as instead of `init`, where the spec computes that.
     """
 
     path: Path = ()
     init: Init = field(default=Init("zeros"))
     trainable: bool = True
     owned: bool = True
+    start: ConstantTensor | None = None
 
 
 @dataclass(frozen=True, eq=False)

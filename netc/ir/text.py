@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from math import prod
 
-from netc.ir.module import Block, Call, Constant, Net, Node, Param, Step, Value, blocks
+from netc.ir.module import Block, Call, Constant, Net, Node, Param, Step, Value, blocks, is_number
+
+SHOWN = 8  # numbers of a constant
 
 
 def text(net: Net) -> str:
@@ -55,7 +58,7 @@ def _block(block: Block, names: Mapping[Block, str], net: Net | None) -> Iterato
         yield f"  target {values[target]}: {target.type}"
     for param in block.params:
         if len(param.path) == 1:
-            yield f"  param {'.'.join(param.path)}: {param.type}"
+            yield f"  {'param' if param.trainable else 'buffer'} {'.'.join(param.path)}: {param.type}"
     for step in block.body:
         yield "  " + _step(step, values, names)
     yield f"  output {', '.join(_reference(v, values) for v in block.outputs)}"
@@ -81,8 +84,18 @@ def _reference(value: Value, values: Mapping[Value, str]) -> str:
     if isinstance(value, Param):
         return "@" + ".".join(value.path)
     if isinstance(value, Constant):
-        return str(value.number) if not value.type.shape else f"constant {value.type}"
+        return _constant(value)
     return values[value]
+
+
+def _constant(value: Constant) -> str:
+    """A number as it is, and so is a tensor of few numbers; of others the type."""
+    if is_number(value) and not value.type.shape:
+        return str(value.number)
+    shape = value.type.shape
+    if prod(d for d in shape if isinstance(d, int)) > SHOWN:
+        return f"constant {value.type}"
+    return f"tensor({value.number.tolist()}: {value.type})"
 
 
 def _step(step: Step, values: Mapping[Value, str], names: Mapping[Block, str]) -> str:

@@ -73,7 +73,7 @@ def _order(body: Sequence[Step], given: set[Value], outputs: Sequence[Value]) ->
                 raise Malformed(f"a value is made twice: {value.hint}")
             known.add(value)
     for value in outputs:
-        if value not in known and not isinstance(value, Param):
+        if value not in known and not isinstance(value, Param | Constant):
             raise Malformed(f"an output is never made: {value.hint}")
 
 

@@ -12,6 +12,7 @@ from netc.ops.code import Argument, Code, Hole, Keyword, call
 from netc.ops.contract import Array, Op, require
 
 Random = Any  # a numpy.random.Generator
+WHOLE = {"int32": 2.0**31 - 1, "int64": 2.0**53}  # the largest whole number that a float gives exactly
 LEAST_SHARE = 0.01  # of a normal distribution that trunc_normal may keep: others are drawn again
 
 
@@ -34,6 +35,10 @@ class Initialiser:
         least, most = self.axes[0], self.axes[-1]
         wanted = f"{least}" if least == most else f"{least} to {most}" if most < 9 else f"at least {least}"
         require(len(shape) in self.axes, "shape", f"it takes {wanted} axes")
+
+    def whole(self, dtype: str) -> bool:
+        """Whether it gives numbers of `dtype`, which is one of whole numbers or bool."""
+        return False
 
     def draw(self, random: Random, shape: tuple[int, ...], dtype: Any) -> Array:
         """The starting values."""
@@ -73,6 +78,9 @@ class Zeros(Initialiser):
 
     name = "zeros"
 
+    def whole(self, dtype: str) -> bool:
+        return True
+
     def draw(self, random: Random, shape: tuple[int, ...], dtype: Any) -> Array:
         return np.zeros(shape, dtype)
 
@@ -82,6 +90,9 @@ class Ones(Initialiser):
     """Every number is 1."""
 
     name = "ones"
+
+    def whole(self, dtype: str) -> bool:
+        return True
 
     def draw(self, random: Random, shape: tuple[int, ...], dtype: Any) -> Array:
         return np.ones(shape, dtype)
@@ -93,6 +104,9 @@ class Constant(Initialiser):
 
     name = "constant"
     value: float
+
+    def whole(self, dtype: str) -> bool:
+        return dtype != "bool" and self.value.is_integer() and abs(self.value) <= WHOLE[dtype]
 
     def draw(self, random: Random, shape: tuple[int, ...], dtype: Any) -> Array:
         return np.full(shape, self.value, dtype)

@@ -16,7 +16,8 @@ from netc.passes.inline import inline
 class Row:
     """A line of the table: a layer's path, op, output shape, parameters, multiply-adds and flops.
 
-    Or that of a raw parameter, whose layer is `param` and whose shape is its own; or of a whole block.
+    Or that of a raw parameter or a buffer, whose layer is `param` or `buffer` and whose shape is its own; or of
+    a whole block.
     """
 
     path: Path
@@ -49,8 +50,8 @@ def cost(net: Net, depth: int | None = None) -> Cost:
     counted: set[Path] = set()
     rows = _table(net, net.block.outputs, counted, depth)
     every = [value for step in net.block.body for value in step.outputs]
-    beside = [row for row in _table(net, every, counted, depth) if row.params != 0]
-    unread = (param for param in state(net).values() if param.trainable and param.path not in counted)
+    beside = [row for row in _table(net, every, counted, depth) if row.params != 0 or row.layer == "buffer"]
+    unread = (param for param in state(net).values() if param.path not in counted)
     beside += map(_raw, unread)
     total = count_parameters(net.block.params, net.block.body, {})
     _, macs, flops = _sums(rows)
@@ -64,8 +65,8 @@ def _table(net: Net, outputs: Sequence[Value], counted: set[Path], depth: int | 
 
 
 def _rows(node: Node, counted: set[Path]) -> list[Row]:
-    """The rows of the raw parameters that a node is the first to read, and its own; `counted` gains them."""
-    raw = {v.path: v for v in node.inputs if isinstance(v, Param) and v.trainable and v.path not in counted}
+    """The rows of the raw parameters and buffers that a node is the first to read, and its own; `counted` gains them."""
+    raw = {v.path: v for v in node.inputs if isinstance(v, Param) and v.path not in counted}
     counted.update(raw)
     return [*map(_raw, raw.values()), _row(node, counted)]
 
@@ -103,14 +104,17 @@ def _sums(rows: Iterable[Row]) -> tuple[AnyDim, AnyDim, AnyDim]:
 
 
 def _raw(param: Param) -> Row:
+    """The row of a parameter or a buffer by itself; what is not trained counts no parameters."""
     shape = param.type.shape
+    if not param.trainable:
+        return Row(param.path, "buffer", shape, 0, 0, 0)
     return Row(param.path, "param", shape, _numel(shape), 0, 0)
 
 
 def _row(node: Node, counted: set[Path]) -> Row:
     """A node's row; its parameters count unless they are among those `counted`, which it enters."""
     fresh = [p for p in node.params if p.path not in counted and p.trainable]
-    counted.update(p.path for p in fresh)
+    counted.update(p.path for p in node.params)
     shapes = [v.type.shape for v in (*node.inputs, *node.params)]
     macs, flops = (count(node.made, *shapes) for count in (node.op.macs, node.op.flops))
     params = count_parameters(fresh, (), {})

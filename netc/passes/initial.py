@@ -66,6 +66,8 @@ def draw(name: str, param: Param, seed: int) -> Numbers:
     shape = numbers(param.type.shape)
     dtype = np.dtype(param.type.dtype)
     low, high = _range(param.init)
+    if param.start is not None:
+        return np.array(param.start.number, dtype)
     if param.init.by is not None:
         values = param.init.by.draw(_generator(name, seed), shape, _drawn(dtype))
     elif param.init.kind in ("uniform", "fan_in"):
@@ -97,7 +99,7 @@ def bytes_of(param: Param) -> int:
 
 
 def _drawn(dtype: np.dtype[Any]) -> Any:
-    return np.float64 if dtype == np.float64 else np.float32
+    return np.float32 if dtype.kind == "f" and dtype.itemsize < 8 else dtype.type
 
 
 def _range(init: Init) -> tuple[float, float]:

@@ -91,6 +91,12 @@ class _Frame:
             self.values[outer] = frame.value(inner)
 
 
+def in_float64(op: Op) -> Op:
+    """`op` where what it would make float32, as a cast does, is float64 like all else."""
+    narrow = [field.name for field in fields(op) if getattr(op, field.name) == "float32"]
+    return replace(op, **dict.fromkeys(narrow, "float64")) if narrow else op
+
+
 def with_sizes(op: Op, sizes: Mapping[str, AnyDim]) -> Op:
     """`op` with the named sizes in its attributes replaced by their values."""
     changed = {}

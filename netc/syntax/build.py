@@ -153,8 +153,14 @@ class Build(Transformer[Token, tree.Tree]):
         return tree.TypeSpec(self._span(parts), dtype, tuple(kept))
 
     def param(self, parts: list[Any]) -> tree.RawParam:
+        return self._raw("param", parts)
+
+    def buffer(self, parts: list[Any]) -> tree.RawParam:
+        return self._raw("buffer", parts)
+
+    def _raw(self, role: str, parts: list[Any]) -> tree.RawParam:
         declaration, *init = self._parts(parts)
-        return tree.RawParam(self._span(parts), declaration, init[0] if init else None)
+        return tree.RawParam(self._span(parts), role, declaration, init[0] if init else None)
 
     def assign(self, parts: list[Any]) -> tree.Assign:
         *names, value = self._parts(parts)

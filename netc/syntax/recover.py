@@ -84,7 +84,7 @@ def names_in(part: str) -> set[str]:
     """The names that the statements in `part` may have bound."""
     found: set[str] = set()
     for line in part.splitlines():
-        head = re.sub(r"^\s*(?:input|target|param|for|block|net|fn|import)\b", "", line)
+        head = re.sub(r"^\s*(?:input|target|param|buffer|for|block|net|fn|import)\b", "", line)
         found |= {m[0].strip() for m in NAMES.finditer(head)}
         found |= {m[1] for m in OPENS.finditer(line)}
     return found

@@ -181,6 +181,9 @@ class Input(Tree):
 
 @dataclass(frozen=True, eq=False)
 class RawParam(Tree):
+    """`param` or `buffer`."""
+
+    role: str
     declaration: Declaration
     init: Expression | None
 

@@ -76,7 +76,7 @@ def _line(node: tree.Statement) -> str:
         return f"{node.role} {', '.join(map(_declaration, node.declarations))}"
     if isinstance(node, tree.RawParam):
         start = f" = {write_expression(node.init)}" if node.init is not None else ""
-        return f"param {_declaration(node.declaration)}{start}"
+        return f"{node.role} {_declaration(node.declaration)}{start}"
     if isinstance(node, tree.Assign):
         return f"{', '.join(n.text for n in node.names)} = {write_expression(node.value)}"
     if isinstance(node, tree.Output):

@@ -14,11 +14,11 @@ def _m(what: str, where: str, old: str, new: str, *tests: str, equivalent: str =
 
 
 MUTANTS = (
-    _m("brackets of a right operand are left out", "torch_source.forward:_bracketed",
+    _m("brackets of a right operand are left out", "torch_source.operands:needs_brackets",
        "return binding <= outer if outer in (1, 8) or not left else binding < outer", "return binding < outer"),
-    _m("brackets before an index are left out", "torch_source.forward:_bracketed",
+    _m("brackets before an index are left out", "torch_source.operands:needs_brackets",
        "return binding < ATOM\n    if not unit.operator", "return False\n    if not unit.operator"),
-    _m("an operator under a minus loses its brackets", "torch_source.forward:_bracketed",
+    _m("an operator under a minus loses its brackets", "torch_source.operands:needs_brackets",
        "outer = BINDING.get(unit.operator, 1)", "outer = 0 if unit.operator == '-x' else BINDING.get(unit.operator, 1)"),
     _m("a variable is taken again a line too early", "torch_source.variables:Variables.free", "<= now", "<= now + 1"),
     _m("a variable is taken again while an expression waits", "torch_source.variables:Variables.free",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from netc.backends.torch_source.arguments import ARGUMENT, Explainer, defaults, is_default
+from netc.backends.torch_source.constants import Constants
 from netc.backends.torch_source.draft import Child, Module, constructor, is_chain, raw_fill, raw_parameter
 from netc.backends.torch_source.layout import STEP, broken
 from netc.ir.module import Block, Call, Path, operands
@@ -17,14 +18,21 @@ if TYPE_CHECKING:
 
 
 def raw_lines(writer: Writer) -> list[str]:
-    """The lines that make the block's own parameters."""
-    lines: list[str] = []
+    """The lines that make the block's own parameters and buffers, and what it computes once."""
+    constants = Constants(writer)
     for name, param in writer.draft.raws.items():
-        made = writer.in_constructor(_raw(writer, name), name)
-        lines += _lines(f"self.{name} = {made}")
-        if raw_fill(name, param.init) is not None:
-            lines += _lines(writer.in_constructor(_fill(writer, name), name))
-    return lines
+        start = param.start
+        made = writer.in_constructor(_raw(writer, name), name) if start is None else constants.text(start)
+        kept = (
+            f"self.{name} = nn.Parameter({made})"
+            if param.trainable
+            else f'self.register_buffer("{name}", {made})'
+        )
+        constants.lines.append(kept)
+        if start is None and raw_fill(name, param.init) is not None:
+            constants.lines.append(writer.in_constructor(_fill(writer, name), name))
+    constants.register()
+    return [line for made in constants.lines for line in _lines(made)]
 
 
 def _raw(writer: Writer, name: str) -> Callable[[Block], Code]:
@@ -54,6 +62,8 @@ def sequential_lines(writer: Writer) -> list[str] | None:
     """The constructor of a class that only chains children named 0, 1, 2, ...: an nn.Sequential."""
     block = writer.made.block
     numbers = [(str(i),) for i in range(len(block.body))]
+    if writer.draft.raws or writer.draft.constants:
+        return None
     if (
         not any(s.path == ("0",) for s in block.body)
         or [s.path or n for s, n in zip(block.body, numbers, strict=True)] != numbers

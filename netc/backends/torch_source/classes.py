@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from netc.backends.torch_source.constant_names import key_of, same_key
 from netc.backends.torch_source.draft import Draft, Given, Module, draft, value_for
 from netc.backends.torch_source.starts import said
 from netc.dims import AnyDim, Dim, Facts, Prover, proving, substitute
@@ -122,11 +123,15 @@ def _signature(block: Block, classes: Classes, givens: Sequence[Given], top: boo
             tuple((made.index[v], v.hint) for v in step.outputs),
             _masked(code, givens) if code is not None else None,
         ))  # fmt: skip
-    raws = tuple((name, p.init.kind, p.type.dtype, len(p.type.shape)) for name, p in made.raws.items())
+    raws = tuple(
+        (name, p.trainable, p.init.kind, key_of(p), p.type.dtype, len(p.type.shape))
+        for name, p in made.raws.items()
+    )
     read = tuple((i, v.path) for v, i in made.index.items() if isinstance(v, Param))
+    constants = tuple((made.index[v], name, same_key(v)) for v, name in made.constants.items())
     return (
         top, said(block), block.name, block.doc, tuple(block.parameters), tuple(v.hint for v in block.inputs),
-        tuple(_modules(made.children, classes, givens)), raws, read, tuple(lines),
+        tuple(_modules(made.children, classes, givens)), raws, read, constants, tuple(lines),
         tuple(made.index[v] for v in block.outputs),
     )  # fmt: skip
 

@@ -8,10 +8,24 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
+from netc.backends.torch_source.constant_names import names_of
 from netc.dims import AnyDim, Dim, substitute
-from netc.ir.module import Block, Call, Constant, Node, Param, Path, Step, Value, operands
+from netc.ir.module import (
+    Block,
+    Call,
+    Constant,
+    ConstantTensor,
+    Node,
+    Param,
+    Path,
+    Step,
+    Value,
+    is_number,
+    operands,
+)
 from netc.ops.code import Code, Hole, Keyword, Piece, call
 from netc.ops.contract import Init, Operand
+from netc.passes.elaboration.naming import MODULE
 
 Given: TypeAlias = Mapping[str, AnyDim]
 
@@ -28,11 +42,13 @@ class Child:
 class Draft:
     """What a block's class says: its children, its raw parameters, and the expression of each plain function.
 
+    constants: the tensors known at compile time that its methods read, with the buffers that hold them.
     values: all that the expressions may name, by the number that stands for each until it has a name.
     """
 
     children: Mapping[str, Module]
     raws: Mapping[str, Param]
+    constants: Mapping[ConstantTensor, str]
     lines: Mapping[Step, Code]
     values: Sequence[Value]
     index: Mapping[Value, int]
@@ -88,7 +104,10 @@ def draft(block: Block, kept: Collection[Value] = ()) -> Draft:
     for value in (*block.outputs, *kept):
         index.setdefault(value, len(index))
     raws = {p.path[0]: p for p in block.params if len(p.path) == 1}
-    return Draft(tree_of(block, kept), raws, lines, tuple(index), index)
+    children = tree_of(block, kept)
+    taken = {*children, *raws, *block.parameters, *MODULE}
+    constants = names_of((v for v in index if isinstance(v, ConstantTensor)), taken)
+    return Draft(children, raws, constants, lines, tuple(index), index)
 
 
 def expression(step: Node, index: Mapping[Value, int]) -> Code:
@@ -97,7 +116,7 @@ def expression(step: Node, index: Mapping[Value, int]) -> Code:
     constants = {}
     for value in operands(step):
         text = marker(index[value])
-        if isinstance(value, Constant):
+        if is_number(value):
             # an op spells a number otherwise than a tensor, and tells it by its first digit
             mark = f"0{text}"
             constants[mark] = value
@@ -109,7 +128,7 @@ def expression(step: Node, index: Mapping[Value, int]) -> Code:
 
 def _tensor(mark: str, number: Constant, step: Node, index: Mapping[Value, int]) -> str:
     """A number as a tensor like another operand, for an op that takes nothing but tensors."""
-    alike = (v for v in operands(step) if v.type.dtype == number.type.dtype and not isinstance(v, Constant))
+    alike = (v for v in operands(step) if v.type.dtype == number.type.dtype and not is_number(v))
     return f"{marker(index[next(alike)])}.new_tensor({mark})"
 
 
@@ -137,15 +156,15 @@ def _split(text: str, constants: Mapping[str, Constant]) -> Iterator[Piece]:
 
 
 def raw_parameter(param: Param) -> Code:
-    """The nn.Parameter that a `param` statement declares, filled by its distribution."""
+    """The tensor of a `param` or `buffer` statement, filled by its distribution."""
     sizes = tuple(Hole(d, "size") for d in param.type.shape)
     dtype = () if param.type.dtype == "float32" else (Keyword("dtype", Text(f"torch.{param.type.dtype}")),)
     fill = FILLS.get(param.init.kind, "empty")
     if fill == "full":
         shape = Code(("(", sizes[0], ",)")) if len(sizes) == 1 else call("", *sizes)
         start = param.init.by.arguments() if param.init.by is not None else ()
-        return call("nn.Parameter", call("torch.full", shape, *start, *dtype))
-    return call("nn.Parameter", call(f"torch.{fill}", *(sizes or ("()",)), *dtype))
+        return call("torch.full", shape, *start, *dtype)
+    return call(f"torch.{fill}", *(sizes or ("()",)), *dtype)
 
 
 FILLS = {"zeros": "zeros", "ones": "ones", "constant": "full"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from netc.backends.torch_source.layout import STEP, broken
 from netc.backends.torch_source.literal import WIDTH, variable
+from netc.backends.torch_source.operands import ATOM, BINDING, needs_brackets
 from netc.backends.torch_source.repeats import remarked, renamed, without_repeats
 from netc.backends.torch_source.units import MARK, Unit, listed, units_of
 from netc.backends.torch_source.variables import RESERVED, Variables
@@ -22,18 +23,6 @@ if TYPE_CHECKING:
 
 NEST = 3  # calls within calls
 INDENT = STEP * 2
-ATOM = 10
-BINDING = {
-    "**": 8,
-    "-x": 7,
-    "*": 6,
-    "@": 6,
-    "/": 6,
-    "//": 6,
-    "%": 6,
-    "+": 5,
-    "-": 5,
-}  # comparisons bind least
 
 
 @dataclass(frozen=True)
@@ -283,7 +272,11 @@ def _filled(lines: Lines, unit: Unit) -> Waiting:
             held = lines.waiting[value]
             depth, heavy = max(depth, held.depth), heavy or held.heavy
             used.update(held.variables)
-            return f"({held.text})" if _bracketed(unit, match, held.binding) else held.text
+            return (
+                f"({held.text})"
+                if needs_brackets(unit.code, unit.operator, match, held.binding)
+                else held.text
+            )
         if (read := lines.writer.parameter(value)) is not None:
             return read
         used.add(lines.variables.of[value])
@@ -305,20 +298,6 @@ def _signed(text: str) -> str:
     if found is None or re.search(r"//|%", text[found.end() :]):
         return text
     return f"{text[: found.start()]} {'-' if found[1] == '+' else '+'} {text[found.end() :]}"
-
-
-def _bracketed(unit: Unit, match: re.Match[str], binding: int) -> bool:
-    """Whether an expression that binds so tightly needs brackets in the place of a marker."""
-    after = unit.code[match.end() : match.end() + 1]
-    if after in (".", "["):
-        return binding < ATOM
-    if not unit.operator:
-        before, behind = unit.code[: match.start()], unit.code[match.end() :]
-        on_the_right = re.search(r"[-+*/%@=<>] ?$", before) is not None and not before.endswith("=")
-        return binding < ATOM and (on_the_right or re.match(r" [-+*/%@<>]", behind) is not None)
-    outer = BINDING.get(unit.operator, 1)
-    left = match.start() == 0
-    return binding <= outer if outer in (1, 8) or not left else binding < outer
 
 
 def _sizes(block: Block, names: Mapping[Value, str], lines: Sequence[str]) -> list[str]:

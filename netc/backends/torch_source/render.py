@@ -19,7 +19,7 @@ from netc.backends.torch_source.roll import is_sequential, roll
 from netc.backends.torch_source.shapes import shape_text
 from netc.backends.torch_source.starts import start_lines
 from netc.backends.torch_source.units import access
-from netc.ir.module import Block, Node, Param, Step, Value
+from netc.ir.module import Block, ConstantTensor, Node, Param, Step, Value
 from netc.ops.code import Code, Keyword
 from netc.passes.elaboration.naming import hides
 
@@ -96,12 +96,16 @@ class Writer:
     def attribute(self, name: str) -> str:
         """The attribute in which an argument is kept; a child of that name comes first."""
         kept, others = name, {*self.made.block.parameters} - {name}
-        while kept in self.draft.children or kept in self.draft.raws or kept in others or hides(kept):
+        while kept in (*self.draft.children, *self.draft.raws, *self.draft.constants.values()) or (
+            kept in others or hides(kept)
+        ):
             kept += "_"
         return kept
 
     def parameter(self, value: Value) -> str | None:
-        """The expression for a parameter; None for other values."""
+        """The expression for a parameter or a constant; None for other values."""
+        if isinstance(value, ConstantTensor):
+            return f"self.{self.draft.constants[value]}"
         return access(self.draft.children, value.path) if isinstance(value, Param) else None
 
     def shape(self, value: Value, operands: Sequence[Value] = ()) -> str:
@@ -140,7 +144,8 @@ def render_class(
     children = child_lines(writer)
     body = forward_body(writer, block.body, block.outputs, guard)
     made_children, lines = roll(children, [line.removeprefix(STEP * 2) for line in body.lines])
-    if is_sequential(made_children, lines) and extra is None and not writer.stored:
+    alone = not writer.draft.raws and not writer.draft.constants
+    if alone and is_sequential(made_children, lines) and extra is None and not writer.stored:
         return [
             *_head(writer, "nn.Sequential"),
             *_constructor(writer, ["super().__init__()", *made_children, *start_lines(writer)]),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netc.backends.torch_source.units import Unit
-from netc.ir.module import Constant, Node, Step, Value, operands
+from netc.ir.module import Node, Step, Value, is_number, operands
 
 if TYPE_CHECKING:
     from netc.backends.torch_source.render import Writer
@@ -43,7 +43,7 @@ def _is_worth(step: Node) -> bool:
 
 
 def _identity(value: Value) -> Any:
-    return (value.type, repr(value.number)) if isinstance(value, Constant) else value
+    return (value.type, repr(value.number)) if is_number(value) else value
 
 
 def renamed(writer: Writer, unit: Unit, same: Mapping[Value, Value]) -> Unit:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netc.backends.torch_source.draft import Module, leaves, marker
+from netc.backends.torch_source.operands import operator_of
 from netc.ir.module import Call, Node, Path, Step, Value
 
 if TYPE_CHECKING:
     from netc.backends.torch_source.render import Writer
 
 MARK = re.compile("(?:0)?\x00(\\d+)\x00")
-OPERATOR = re.compile(r" (\*\*|//|[-+*/%@]|[<>=!]=|[<>]) ")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +53,7 @@ def units_of(writer: Writer, steps: Sequence[Step]) -> list[Unit]:
 
 def _function(writer: Writer, step: Node) -> Unit:
     code = writer.in_forward(step)
-    found = OPERATOR.search(code) if writer.draft.lines[step].infix else None
-    operator = found[1] if found else "-x" if writer.draft.lines[step].infix else ""
-    return Unit(code, step.inputs, step.outputs, operator)
+    return Unit(code, step.inputs, step.outputs, operator_of(code, writer.draft.lines[step].infix))
 
 
 def _unpacking(writer: Writer, steps: Sequence[Step], at: int) -> Unit | None:

@@ -9,9 +9,10 @@ from typing import Any
 
 from netc.diagnostics import Note, Span, habits, habits_dtypes, wording_names, wording_shapes
 from netc.dims import Learn, decide, show, substitute
-from netc.ir.module import Call, Constant, Node, Param, Path, Type, Value
+from netc.ir.module import Call, Constant, ConstantTensor, Node, Param, Path, Type, Value, is_number
 from netc.ops.contract import FLOATS, INTEGERS, OPERATORS, Mismatch, Op, Parameter
 from netc.passes.elaboration.calls import bind_op, missing_argument
+from netc.passes.elaboration.constants import folded, is_constant
 from netc.passes.elaboration.frame import NODES, Frame, Site
 from netc.passes.elaboration.helpers import opened
 from netc.passes.elaboration.naming import claim, numbered, snake_case
@@ -198,6 +199,9 @@ def apply_op(
     outputs = tuple(Value(hint, Type(*kind)) for kind in zip(dtypes, shapes_made, strict=True))
     for output in outputs:
         check_size(frame, op, output.type.shape, span, lambda: _origin(frame, op, inputs))
+    if not wanted and place.path is None and is_constant(op, inputs):
+        constants = folded(frame, op, inputs, [v.type for v in outputs], span)
+        return constants if isinstance(made, list) else constants[0]
     wanted = started(frame, op, wanted, layer, span)
     path, params = _instance(frame, op, wanted, inputs, span, place)
     _add(frame, Node(op, inputs, params, outputs, path, span), span)
@@ -223,13 +227,13 @@ def _said(frame: Frame, op: Op, inputs: Sequence[Value]) -> dict[str, str]:
             if "[" in operand
             else operand
         )
-        said[operand] = value.hint if isinstance(value, Constant) else frame.name_of(value) or other
+        said[operand] = value.hint if is_number(value) else frame.name_of(value) or other
     return said
 
 
 def _origin(frame: Frame, op: Op, inputs: Sequence[Value]) -> tuple[Note, ...]:
     pairs = zip(_said(frame, op, inputs).values(), inputs, strict=True)
-    return frame.origin((name, value) for name, value in pairs if not isinstance(value, Constant))
+    return frame.origin((name, value) for name, value in pairs if not is_number(value))
 
 
 def _guess(frame: Frame, op: Op, error: Mismatch, inputs: Sequence[Value]) -> str | None:
@@ -237,10 +241,22 @@ def _guess(frame: Frame, op: Op, error: Mismatch, inputs: Sequence[Value]) -> st
     said = {
         o: (name, v.type.dtype) for (o, name), v in zip(_said(frame, op, inputs).items(), inputs, strict=True)
     }
+    if help_ := _listed_as(error, op, inputs):
+        return help_
     if help_ := habits_dtypes.dtype_habit(op.name, error.at, error.message, said):
         return help_
     maker = next((s.op.name for s in frame.body if isinstance(s, Node) and inputs[0] in s.outputs), "")
     return habits.mismatch_habit(op.name, error.at, vars(op), [v.type.shape for v in inputs], maker)
+
+
+def _listed_as(error: Mismatch, op: Op, inputs: Sequence[Value]) -> str | None:
+    """The dtype to give a tensor from numbers that is refused for its own, where a tensor beside it has another."""
+    for name, value in zip(op.operand_names(len(inputs)), inputs, strict=True):
+        listed = isinstance(value, ConstantTensor) and value.made is None
+        others = [v.type.dtype for v in inputs if v.type.dtype != value.type.dtype and not is_number(v)]
+        if listed and others and error.message.startswith(f"{name} is {value.type.dtype}"):
+            return f'give its dtype: `tensor([...], dtype="{others[0]}")`'
+    return None
 
 
 def _constants(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> tuple[Value, ...]:
@@ -307,7 +323,7 @@ def _own(
     frame: Frame, op: Op, path: Path, type_: Type, parameter: Parameter, inputs: Sequence[Value], span: Span
 ) -> Param:
     check_known(frame, op.name, type_.shape, span, lambda: _origin(frame, op, inputs))
-    made = Param(".".join(path), type_, path, parameter.init, parameter.trainable)
+    made = Param(".".join(path), type_, path, parameter.init, trainable=parameter.trainable)
     frame.params[path] = made
     return made
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from netc.diagnostics import Diagnostic, Span, habits, wording_calls, wording_shapes
+from netc.diagnostics import Diagnostic, Span, habits, wording_calls, wording_constants, wording_shapes
 from netc.dims import Dim
 from netc.ir.module import Value
 from netc.ops.attributes import BadArgument, complete, convert, gather, lacking, parameters_of
@@ -125,14 +125,26 @@ def bind_op(
         else:
             op = complete(kind, given)
     except BadArgument as error:
-        raise frame.refuse(
-            wrong_call(error, kind, places, node, skipped, layer.places.get(error.name))
-        ) from None
+        wrong = wrong_call(error, kind, places, node, skipped, layer.places.get(error.name))
+        help_ = _list_for_tensor(kind, positional, node, skipped)
+        raise frame.refuse(replace(wrong, help=help_) if help_ else wrong) from None
     except Mismatch as error:
         raise frame.refuse(
             wording_shapes.mismatch(places.get(error.at, node.span), kind.name, error.message, {}, ())
         ) from None
     return OpLayer(kind, op, (), places, node.span, arguments=tuple(sorted(given.items())))
+
+
+def _list_for_tensor(kind: type[Op], positional: Sequence[Any], node: tree.Call, skipped: int) -> str | None:
+    """What to write where a list of numbers stands in the place of a tensor, with more arguments behind it."""
+    if not positional or kind.operands[0].startswith("*") or len(positional) + skipped < 2:
+        return None
+    first = positional[0]
+    while isinstance(first, list | tuple) and first:
+        first = first[0]
+    if skipped >= len(kind.operands) or first is positional[0] or not is_number(first):
+        return None
+    return wording_constants.list_as_tensor(_positional(node, skipped)[0].span.text)
 
 
 def operand_words(kind: type[Op]) -> list[str]:

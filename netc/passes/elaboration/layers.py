@@ -14,6 +14,7 @@ from netc.ops.initialiser import ROLES, Initialiser
 from netc.passes.elaboration import numbers
 from netc.passes.elaboration.apply import apply_layer
 from netc.passes.elaboration.calls import bind_op, call_block, check_no_lists, split_operands
+from netc.passes.elaboration.constants import listed_tensor
 from netc.passes.elaboration.evaluate import each, evaluate, or_all, rule
 from netc.passes.elaboration.frame import Frame
 from netc.passes.elaboration.helpers import call_helper, opened
@@ -37,6 +38,8 @@ from netc.passes.elaboration.values import (
     describe,
 )
 from netc.syntax import tree
+
+ASKING = {"weights": chosen_weights, "tensor": listed_tensor}  # helpers that ask the block they stand in
 
 
 @rule(tree.Labelled)
@@ -119,8 +122,8 @@ def _call(frame: Frame, node: tree.Call) -> Any:
     if isinstance(function, Instance) and _is_name(function.layer) and not _tensors(positional, keywords):
         function = function.layer
     name = node.function.text if isinstance(node.function, tree.Name) else ""
-    if function == "weights":
-        return chosen_weights(frame, positional, keywords, node)
+    if isinstance(function, str) and function in ASKING:
+        return ASKING[function](frame, positional, keywords, node)
     if numbers.is_helper_call(name, positional, bool(keywords)) and (
         isinstance(function, str) or _is_name(function)
     ):

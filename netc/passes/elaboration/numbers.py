@@ -238,8 +238,8 @@ def _enumerate(arguments: list[Any], span: Span) -> list[Any]:
 
 
 def _no_frame(arguments: list[Any], span: Span) -> Any:
-    """`weights` asks the block that it stands in: the rule for calls answers it."""
-    raise Refused(wording_shapes.wrong_operands(span, "weights", "this", None))
+    """`weights` and `tensor` are answered by the rule for calls, which knows the block that they stand in."""
+    raise Refused(wording_shapes.wrong_operands(span, "this", "this", None))
 
 
 HELPERS: dict[str, Callable[[list[Any], Span], Any]] = {
@@ -262,6 +262,7 @@ HELPERS: dict[str, Callable[[list[Any], Span], Any]] = {
     "reversed": lambda arguments, span: list(reversed(arguments[0])),
     "shape": _shape,
     "weights": _no_frame,
+    "tensor": _no_frame,
 }
 
 

@@ -88,7 +88,7 @@ def _read(frame: Frame, path: Path, found: tuple[Param, Call | None]) -> Param:
     inner = path[len(call.path) :]
     shape = tuple(_in_caller(call.block, inner, d, call.sizes) for d in param.type.shape)
     type_ = Type(param.type.dtype, shape)
-    read = Param(".".join(path), type_, path, param.init, param.trainable, owned=False)
+    read = Param(".".join(path), type_, path, param.init, param.trainable, owned=False, start=param.start)
     frame.params[path] = read
     return read
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from netc.diagnostics import Note, Span, wording_shapes
-from netc.dims import Shape, show
-from netc.ir.module import Call, Step, Value
+from netc.diagnostics import Note, Span, wording_constants, wording_shapes
+from netc.dims import Shape, decide, show
+from netc.ir.module import Call, ConstantTensor, Step, Type, Value
 from netc.ops.attributes import BadArgument, bind, parameters_of
-from netc.ops.contract import Init, Mismatch, Op, Parameter
+from netc.ops.contract import FLOATS, Init, Mismatch, Op, Parameter
 from netc.ops.initialiser import ROLES, Initialiser, role, start_keywords
 from netc.passes.elaboration.calls import call_places, wrong_call
 from netc.passes.elaboration.evaluate import evaluate
@@ -195,8 +195,28 @@ def _kind(frame: Frame, label: tree.Expression) -> type[Op]:
     return found.kind
 
 
-def raw_start(frame: Frame, node: tree.Expression, shape: Shape, name: str) -> Init:
-    """How a `param` starts."""
-    by = initialiser(frame, evaluate(frame, node), node)
-    check_fits(frame, by, shape, name, node.span)
-    return Init(by.name, by=by)
+def raw_start(frame: Frame, statement: tree.RawParam, type_: Type) -> tuple[Init, ConstantTensor | None]:
+    """How a `param` or a `buffer` starts: by an initialiser, or as a tensor known at compile time."""
+    node, name = statement.init, statement.declaration.name.text
+    assert node is not None
+    found = evaluate(frame, node)
+    if isinstance(found, ConstantTensor):
+        alike = len(found.type.shape) == len(type_.shape) and found.type.dtype == type_.dtype
+        sizes = zip(found.type.shape, type_.shape, strict=False)
+        if not alike or not all(decide("zero", a - b) is True for a, b in sizes):
+            place = statement.declaration.span
+            raise frame.refuse(
+                wording_constants.start_of_other_type(node.span, name, str(type_), str(found.type), place)
+            )
+        return Init("tensor"), found
+    if isinstance(found, list | tuple):
+        raise frame.refuse(wording_constants.list_as_start(node.span, name))
+    if isinstance(found, Value):
+        raise frame.refuse(wording_constants.start_not_known(node.span, name, describe(found)))
+    by = initialiser(frame, found, node)
+    if type_.dtype not in FLOATS and not by.whole(type_.dtype):
+        raise frame.refuse(
+            wording_constants.start_of_whole_numbers(node.span, name, type_.dtype, node.span.text)
+        )
+    check_fits(frame, by, type_.shape, name, node.span)
+    return Init(by.name, by=by), None

@@ -8,7 +8,7 @@ from typing import Any
 
 from netc.diagnostics import Refused, Span, wording_names, wording_shapes
 from netc.dims import Dim, Learn, Unwieldy, value
-from netc.ir.module import Param, Type, Value
+from netc.ir.module import ConstantTensor, Param, Type, Value
 from netc.ops.contract import FLOATS, INTEGERS, Init
 from netc.passes.elaboration import numbers
 from netc.passes.elaboration.apply import take
@@ -127,16 +127,17 @@ def _param(frame: Frame, statement: tree.RawParam) -> None:
     declaration = statement.declaration
     name = declaration.name.text
     dtype = check_dtype(frame, declaration.type.dtype) if declaration.type.dtype else "float32"
-    if dtype not in FLOATS:
+    if statement.role == "param" and dtype not in FLOATS:
         raise frame.refuse(
             wording_shapes.float_param(getattr(declaration.type.dtype, "span", declaration.span), dtype)
         )
     shape = tuple(dimension(frame, e) for e in declaration.type.shape)
     check_segment(name, declaration.name.span)
-    check_known(frame, f"the parameter `{name}`", shape, declaration.span)
+    kind = "parameter" if statement.role == "param" else "buffer"
+    check_known(frame, f"the {kind} `{name}`", shape, declaration.span)
     claim(frame, (name,), object(), statement, declaration.name.span)
-    init = raw_start(frame, statement.init, shape, name) if statement.init else Init("zeros")
-    made = Param(name, Type(dtype, shape), (name,), init)
+    init, start = raw_start(frame, statement, Type(dtype, shape)) if statement.init else (Init("zeros"), None)
+    made = Param(name, Type(dtype, shape), (name,), init, statement.role == "param", start=start)
     frame.params[(name,)] = made
     frame.env[name] = made
     frame.origins[made] = declaration.span
@@ -191,6 +192,8 @@ def _named(name: str, found: Any) -> Any:
         return Instance(found.label, found.layer, found.span)
     if isinstance(found, LAYERS) and not isinstance(found, Instance):
         return Instance((name,), found, found.span)
+    if isinstance(found, ConstantTensor) and not found.hint:
+        object.__setattr__(found, "hint", name)
     return found
 
 
