@@ -96,9 +96,8 @@ class Writer:
     def attribute(self, name: str) -> str:
         """The attribute in which an argument is kept; a child of that name comes first."""
         kept, others = name, {*self.made.block.parameters} - {name}
-        while kept in (*self.draft.children, *self.draft.raws, *self.draft.constants.values()) or (
-            kept in others or hides(kept)
-        ):
+        others |= {*self.draft.raws, *self.draft.constants.values()}
+        while kept in self.draft.children or kept in others or hides(kept):
             kept += "_"
         return kept
 
