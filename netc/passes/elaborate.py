@@ -131,7 +131,7 @@ def _elaborate(
     total = count_parameters(block.params, block.body, {}, buffers=True)
     if isinstance(total, int) and total >= ELEMENTS:
         raise Refused(wording_shapes.too_many_parameters(definition.tree.name.span, definition.name, total))
-    _check_sizes(block)
+    _check_names(block, name, frame)
     block = replace(block, doc=block.doc or program.doc)
     constraints = tuple(c for n in free for c in demands(n, learnt))
     net = Net(
@@ -152,17 +152,18 @@ def _check_told(net: Net) -> None:
             raise Refused(wording_weights.unknown_at_run_time(name, step.span))
 
 
-def _check_sizes(net: Block) -> None:
-    """Refuses a size of the name of a block: both would be names in the emitted module."""
-    every = list(blocks(net))
-    named = {b.name: b for b in every}
-    for block in every:
-        for name in block.sizes:
-            if name in named and block.span is not None:
-                what = (
-                    f"the name of a {'net' if named[name] is net else 'block'}, and a size of `{block.name}`"
-                )
-                raise Refused(wording_names.redefined(block.span, name, None, what))
+def _check_names(net: Block, name: str, frame: Frame) -> None:
+    """Refuses a size, an input or a target of the name of a block or the net: all would be names in the emitted module."""
+    roles = {b.name: "block" for b in blocks(net) if b is not net} | {name: "net"}
+    for value in (*frame.inputs, *frame.targets):
+        if value.hint in roles:
+            what = f"the name of a {roles[value.hint]}"
+            raise Refused(wording_names.redefined(frame.origins[value], value.hint, None, what))
+    for block in blocks(net):
+        for taken in block.sizes:
+            if taken in roles and block.span is not None:
+                what = f"the name of a {roles[taken]}, and a size of `{block.name}`"
+                raise Refused(wording_names.redefined(block.span, taken, None, what))
 
 
 def _layer(value: Any) -> Any:

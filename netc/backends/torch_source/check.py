@@ -124,7 +124,7 @@ def _attribute(node: ast.Attribute) -> None:
 
 
 def _is_child(name: str) -> bool:
-    return not name.startswith("__") and name not in MODULE and name != "_trunk"
+    return not name.startswith("__") and name not in MODULE
 
 
 def _of_self(node: ast.expr) -> bool:

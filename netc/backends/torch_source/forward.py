@@ -98,7 +98,9 @@ def forward_body(
         Counter(v for unit in units for v in unit.operands for _ in range(_mentions(writer, unit, v))),
         {v: u for u in units for v in u.operands},
     )
-    lines = Lines(writer, Variables(last, RESERVED | sizes), uses, user, _ends(units, uses, user))
+    lines = Lines(
+        writer, Variables(last, RESERVED | sizes | writer.classes.names), uses, user, _ends(units, uses, user)
+    )
     for value in inputs:
         lines.variables.bind(value, -1, [value.hint or "x"])
     for value, name in (known or {}).items():

@@ -24,6 +24,8 @@ def name_classes(classes: Classes, net: str) -> None:
             plain = min(variants, key=lambda c: (len(_layers(c)), _chosen(c)))
             variants.sort(key=lambda c: c is not plain)
     taken = {net, *groups}  # elaboration refuses names that the module needs
+    taken |= {name for c in classes.order for name in c.block.sizes}
+    taken |= {v.hint for v in top.block.inputs}
     for name, variants in groups.items():
         base = _free(f"{name}Block", taken) if name == net and variants else name
         number = _number(variants) if len(variants) > 1 else ""

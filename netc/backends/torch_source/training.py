@@ -67,7 +67,8 @@ def _loss(writer: Writer, net: Net, shared: Sequence[Value], first: str) -> list
     inputs = (*block.inputs, *net.targets)
     inside = {v for step in needed(block.body, block.outputs) for v in step.outputs}
     read = {v for s in needed(block.body, wanted, inside) for v in s.inputs} | set(wanted)
-    known = _names([v for v in shared if v in read], inputs, set(map(variable, block.sizes)))
+    reserved = writer.classes.names | set(map(variable, block.sizes))
+    known = _names([v for v in shared if v in read], inputs, reserved)
     metrics = ", ".join(f"{literal(name)}: {writer.mark(v)}" for name, v in net.metrics)
     body = forward_body(writer, block.body, wanted, (), inputs, known, metrics, net.losses)
     said = (
@@ -82,9 +83,9 @@ def _loss(writer: Writer, net: Net, shared: Sequence[Value], first: str) -> list
     return [*head, f"{INDENT}{docstring(said, INDENT)}", *(call if used else []), *body.lines]
 
 
-def _names(shared: Sequence[Value], inputs: Sequence[Value], sizes: Set[str]) -> Mapping[Value, str]:
-    """A variable for each value that is no input."""
-    taken = RESERVED | sizes | {v.hint for v in inputs}
+def _names(shared: Sequence[Value], inputs: Sequence[Value], reserved: Set[str]) -> Mapping[Value, str]:
+    """A variable for each value that is no input; the input of a reserved name has a `_` behind it."""
+    taken = RESERVED | reserved | {name for v in inputs for name in (v.hint, f"{v.hint}_")}
     out: dict[Value, str] = {}
     for value in shared:
         base = name = value.hint or "output"
