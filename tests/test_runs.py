@@ -344,3 +344,9 @@ def test_a_gpu_that_is_not_there_leaves_nothing(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "a.net").write_text(BATCH_NORM)
     status, said = netc("train", tmp_path / "a.net", "-o", tmp_path / "run", "--device", "cuda")
     assert status == 1 and "error[E0832]" in said and not (tmp_path / "run").exists()
+
+
+def test_an_opset_that_cannot_be_written_is_refused_before_training(tmp_path: Path) -> None:
+    (tmp_path / "a.net").write_text(BATCH_NORM)
+    status, said = netc("train", tmp_path / "a.net", "-o", tmp_path / "run", "--opset", "5")
+    assert status == 1 and "error[E0706]" in said and not (tmp_path / "run").exists()

@@ -89,7 +89,11 @@ def read_header(path: Path) -> Header:
             if length < 8 or size > min(length - 8, LONGEST_HEADER):
                 if start.startswith(FORMATS_OF_TORCH):
                     raise Refused(saved_by_torch(str(path)))
-                raise _Damaged(f"its header claims {size} bytes, and the file has {length}")
+                raise _Damaged(
+                    f"its header takes {size:,} bytes, and the file has {length:,}"
+                    if size <= LONGEST_HEADER
+                    else "it does not begin as such a file does"
+                )
             fields = _parse(file.read(size))
         return _header(fields, 8 + size, length)
     except _Damaged as error:

@@ -40,7 +40,7 @@ def command(
     for path in specs:
         try:
             program = options.read_program(path)
-            names = [options.chosen(program, net_name)] if net_name else None
+            names = [options.chosen(program, net_name)] if net_name is not None else None
             wrong = check(program, names, settings, (), recipe)
             found += wrong
             for name in (names or complete(program)) if dynamic and not wrong else ():

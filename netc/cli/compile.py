@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0, 2**63 - 1),
+    type=options.Whole(0, 2**63 - 1),
     metavar="N",
     default=0,
     show_default=True,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netc.cli import options
+
 if TYPE_CHECKING:
     from netc.fuzz.campaign import Failure, Tally
     from netc.fuzz.examine import Outcome
@@ -21,12 +23,10 @@ HOURLY = 5.0  # seconds between reports of progress
 @click.argument(
     "files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="[FILE]..."
 )
-@click.option("--programs", type=click.IntRange(1), default=1000, show_default=True, help="How many to make.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is random.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes to work with.")
-@click.option(
-    "--time-limit", type=click.FloatRange(0), metavar="SECONDS", help="Start no more programs then."
-)
+@click.option("--programs", type=options.Whole(1), default=1000, show_default=True, help="How many to make.")
+@click.option("--seed", type=options.Whole(0), default=0, show_default=True, help="Of all that is random.")
+@click.option("--jobs", type=options.Whole(1), default=1, show_default=True, help="Processes to work with.")
+@click.option("--time-limit", type=options.Number(0), metavar="SECONDS", help="Start no more programs then.")
 @click.option(
     "--pairs", is_flag=True, help="Then try each pair of ops not met, and search for those that can be."
 )

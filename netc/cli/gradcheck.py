@@ -27,16 +27,20 @@ COPIES = 5  # of the weights in float32: as they are, in float64, and their grad
 @click.option("--eval", "evaluation", is_flag=True, help="Check evaluation: running statistics, no dropout.")
 @click.option("--full", is_flag=True, help="Compare whole Jacobians of all outputs and losses: small nets.")
 @click.option(
-    "--order", type=click.IntRange(1, 2), default=1, show_default=True, help="2: the gradient's own gradient."
+    "--order", type=options.Whole(1, 2), default=1, show_default=True, help="2: the gradient's own gradient."
 )
 @click.option(
-    "--directions", type=click.IntRange(1), help="For each parameter; up to 20 by the net's cost if unset."
+    "--directions", type=options.Whole(1), help="For each parameter; up to 20 by the net's cost if unset."
 )
 @click.option(
-    "--tolerance", type=float, default=1e-6, show_default=True, help="The largest relative error allowed."
+    "--tolerance",
+    type=options.Number(0),
+    default=1e-6,
+    show_default=True,
+    help="The largest relative error allowed.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the point and directions."
+    "--seed", type=options.Whole(0), default=0, show_default=True, help="Of the point and directions."
 )
 @options.form
 def command(
@@ -71,7 +75,7 @@ def command(
         raise click.UsageError("--full is of order 1.")
     program = options.read_program(spec)
     settings = options.settings_of_net(sets)
-    names = [net_name] if net_name else complete(program) or [options.chosen(program, None)]
+    names = [net_name] if net_name is not None else complete(program) or [options.chosen(program, None)]
     reports = []
     for name in names:
         net = shrunk(program, options.chosen(program, name), settings)

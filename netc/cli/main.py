@@ -35,6 +35,7 @@ VERBS = {
     "explain": "Explain the code of an error.",
 }
 TRAINING = ("train", "eval")
+NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())  # of click 8.2 on: its message is the help
 UNCOLLECTED = 1_000_000  # objects made before Python looks for unused ones: trees and IR are used to the end
 
 
@@ -129,6 +130,9 @@ def _status() -> int:
 
 def _show(error: click.ClickException) -> None:
     """Wrong usage, as click says it, with what the user wrote made safe for a terminal."""
+    if isinstance(error, NO_ARGUMENTS):
+        error.show()
+        return
     context = getattr(error, "ctx", None)
     if context is not None:
         hint = f"Try '{context.command_path} --help' for help.\n"

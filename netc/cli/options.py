@@ -24,6 +24,25 @@ if TYPE_CHECKING:
 STDIN = "stdin.net"  # what messages call standard input
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+class Whole(click.IntRange):
+    """A whole number in a range, called so in messages."""
+
+    name = "whole number"
+
+
+class Number(click.FloatRange):
+    """A finite number in a range."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{number} is not a finite number.", param, ctx)
+        return number
+
+
 spec = click.argument("spec", type=click.Path(path_type=str), metavar="SPEC")
 net = click.option(
     "--net",
@@ -51,13 +70,13 @@ form = click.option(
 )
 force = click.option("--force", is_flag=True, help="Overwrite files that netc did not write.")
 opset = click.option(
-    "--opset", type=int, default=20, show_default=True, metavar="N", help="The ONNX opset, 17 to 23."
+    "--opset", type=Whole(), default=20, show_default=True, metavar="N", help="The ONNX opset, 17 to 23."
 )
 
 
 timeout = click.option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     default=300.0,
     show_default=True,
     metavar="SECONDS",
@@ -65,7 +84,7 @@ timeout = click.option(
 )
 memory = click.option(
     "--memory",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     default=4.0,
     show_default=True,
     metavar="GIB",
@@ -77,8 +96,6 @@ def limits(timeout: float, memory: float) -> Limits:
     """What --timeout and --memory say."""
     from netc.deploy.supervised import Limits
 
-    if not isfinite(timeout) or not isfinite(memory):
-        raise click.UsageError("--timeout and --memory are finite numbers")
     return Limits(timeout, int(memory * (1 << 30)))
 
 
@@ -143,12 +160,19 @@ def _value(text: str, value: str) -> Any:
 
     try:
         found = tomllib.loads(f"x = {value}")
-        if len(found) == 1:
+        if len(found) == 1 and _is_plain(found["x"]):
             return found["x"]
     except (ValueError, RecursionError):
         if value.isidentifier():
             return value
     raise Refused(wording_names.bad_setting(text, f"`{value}` is not a value"))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is a number, a word, true or false, or a list of them: TOML has tables and dates, too."""
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return isinstance(value, bool | int | float | str)
 
 
 def axes(dynamic: str | None) -> list[str]:

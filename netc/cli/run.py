@@ -19,7 +19,7 @@ from netc.diagnostics.render import render_json
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
 @click.option(
     "--top",
-    type=click.IntRange(1),
+    type=options.Whole(1),
     default=5,
     show_default=True,
     help="How many classes to print for each image.",

@@ -20,7 +20,7 @@ from netc.passes.cost import Cost, Row
 @options.dynamic
 @click.option(
     "--depth",
-    type=click.IntRange(0),
+    type=options.Whole(0),
     metavar="LEVELS",
     help="Open so many levels of blocks; a block below is one row. All are opened unless it is given.",
 )

@@ -33,7 +33,7 @@ SHOWN = 10  # elements of a tensor that are printed whole
     metavar="NAME=VALUE,...",
     help="Values of inputs, targets and parameters: numbers or lists ('x=[1,2],fc1.bias=[0]'); may be repeated.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of parameters not given.")
+@click.option("--seed", type=options.Whole(0), default=0, show_default=True, help="Of parameters not given.")
 @options.form
 def command(
     spec: str, net_name: str | None, sets: tuple[str, ...], at: tuple[str, ...], seed: int, format: str

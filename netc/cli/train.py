@@ -92,6 +92,7 @@ def command(
     require(("torch", "safetensors", "PIL", "matplotlib", "onnx", "onnxruntime", "rich"))
     from rich.console import Console
 
+    from netc.backends.to_onnx import to_onnx
     from netc.passes.recipe_tree import recipe_of
     from netc.train.interrupt import interruptible
     from netc.train.progress import progress
@@ -101,6 +102,7 @@ def command(
     settings, overrides = options.given_settings(sets)
     net = options.elaborated(program, options.chosen(program, net_name), dict(settings))
     recipe = recipe_of(program.train, overrides)
+    to_onnx(net, opset)  # what cannot be exported in the end is refused before training
     dataset = _fitting_data(net, recipe, data, data_dir)
     start = _start(net, recipe, weights)
     with new_folder(snake_case(net.name), output) as (folder, keep):

@@ -24,11 +24,15 @@ COPIES = 3  # of the weights in float32: as they are, and in float64
 @options.dynamic
 @options.opset
 @click.option(
-    "--tolerance", type=float, default=1e-5, show_default=True, help="The largest relative error allowed."
+    "--tolerance",
+    type=options.Number(0),
+    default=1e-5,
+    show_default=True,
+    help="The largest relative error allowed.",
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0, 2**63 - 1),
+    type=options.Whole(0, 2**63 - 1),
     metavar="N",
     default=0,
     show_default=True,
@@ -70,7 +74,7 @@ def command(
 
     program = options.read_program(spec)
     settings = options.settings_of_net(sets)
-    names = [net_name] if net_name else complete(program) or [options.chosen(program, None)]
+    names = [net_name] if net_name is not None else complete(program) or [options.chosen(program, None)]
     passed, reports = True, []
     for name in names:
         net = options.elaborated(program, options.chosen(program, name), dict(settings), dynamic)

@@ -78,10 +78,16 @@ def _files(
     try:
         fetch(origin.archive, archive, report)
     except OSError as error:
-        why = str(getattr(error, "reason", error))
+        why = _why(error)
         places = [*looked, archive.parent]
         raise Refused(say.data_not_found("cifar10", places, names, origin.archive.url, why)) from None
     return _from_archive(archive, origin)
+
+
+def _why(error: OSError) -> str:
+    """Why a server could not be reached, without the number of the error."""
+    inner = getattr(error, "reason", error)
+    return inner.strerror or str(inner) if isinstance(inner, OSError) else str(inner)
 
 
 def _from_file(path: Path, origin: Origin) -> Bytes:

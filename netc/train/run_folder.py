@@ -11,6 +11,7 @@ from typing import Any
 
 from netc.diagnostics import Refused
 from netc.diagnostics import wording_train as say
+from netc.diagnostics.wording_weights import cannot_write
 from netc.files.read import read_regular, reason
 from netc.files.write import missing_folders, remove_empty, write_all, write_files
 from netc.train.preprocess import Preprocess, from_json
@@ -82,6 +83,8 @@ def _made(name: str, asked: Path | None, root: Path) -> Path:
             asked.mkdir(parents=True)
         except FileExistsError:
             raise Refused(say.run_exists(asked)) from None
+        except OSError as error:
+            raise Refused(cannot_write(str(asked), reason(error))) from None
         return asked
     root.mkdir(parents=True, exist_ok=True)
     number = 1 + max((_number(path.name, name) for path in root.iterdir()), default=0)
@@ -116,7 +119,8 @@ def read_run(folder: Path) -> Run:
     try:
         run = _run(folder, json.loads(read_regular(folder / RUN, RUN_BYTES)))
     except FileNotFoundError:
-        raise Refused(say.not_a_run(folder, f"it has no {RUN}")) from None
+        why = f"it has no {RUN}" if folder.is_dir() else "there is no such folder"
+        raise Refused(say.not_a_run(folder, why)) from None
     except NotADirectoryError:
         raise Refused(say.not_a_run(folder, "it is a file; give the run's folder")) from None
     except OSError as error:
