@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from math import erf, prod, sqrt
+from math import erf, hypot, prod, sqrt
 from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform
 
 from netc.dims import Shape, divides
@@ -13,6 +13,7 @@ from netc.ops.contract import Array, Op, require
 
 Random = Any  # a numpy.random.Generator
 WHOLE = {"int32": 2.0**31 - 1, "int64": 2.0**53}  # the largest whole number that a float gives exactly
+FARTHEST = 10.0  # deviations from the mean: no normal draw of numpy's lies beyond
 LEAST_SHARE = 0.01  # of a normal distribution that trunc_normal may keep: others are drawn again
 
 
@@ -35,6 +36,11 @@ class Initialiser:
         least, most = self.axes[0], self.axes[-1]
         wanted = f"{least}" if least == most else f"{least} to {most}" if most < 9 else f"at least {least}"
         require(len(shape) in self.axes, "shape", f"it takes {wanted} axes")
+
+    @property
+    def reach(self) -> float:
+        """No number that it draws, or reckons with on the way, is greater."""
+        return 1.0
 
     def whole(self, dtype: str) -> bool:
         """Whether it gives numbers of `dtype`, which is one of whole numbers or bool."""
@@ -105,6 +111,10 @@ class Constant(Initialiser):
     name = "constant"
     value: float
 
+    @property
+    def reach(self) -> float:
+        return abs(self.value)
+
     def whole(self, dtype: str) -> bool:
         return dtype != "bool" and self.value.is_integer() and abs(self.value) <= WHOLE[dtype]
 
@@ -126,6 +136,10 @@ class Normal(Initialiser):
     def __post_init__(self) -> None:
         require(self.std >= 0, "std", f"std is {self.std}, but must not be negative")
 
+    @property
+    def reach(self) -> float:
+        return abs(self.mean) + FARTHEST * self.std
+
     def draw(self, random: Random, shape: tuple[int, ...], dtype: Any) -> Array:
         return scaled(random.standard_normal(shape, dtype=dtype), self.std, self.mean)
 
@@ -140,6 +154,10 @@ class Uniform(Initialiser):
 
     def __post_init__(self) -> None:
         require(self.low <= self.high, "high", f"high is {self.high}, which lies below low, {self.low}")
+
+    @property
+    def reach(self) -> float:
+        return max(abs(self.low), abs(self.high), self.high - self.low)
 
     def draw(self, random: Random, shape: tuple[int, ...], dtype: Any) -> Array:
         return scaled(random.random(shape, dtype=dtype), self.high - self.low, self.low)
@@ -164,6 +182,10 @@ class TruncNormal(Initialiser):
         below, above = (0.5 * (1 + erf((end - self.mean) / self.std / sqrt(2))) for end in (self.a, self.b))
         much = above - below >= LEAST_SHARE
         require(much, "a", f"less than {LEAST_SHARE:.0%} of the distribution lies from {self.a} to {self.b}")
+
+    @property
+    def reach(self) -> float:
+        return max(abs(self.a), abs(self.b), abs(self.mean) + FARTHEST * self.std)
 
     def draw(self, random: Random, shape: tuple[int, ...], dtype: Any) -> Array:
         values = scaled(np.atleast_1d(random.standard_normal(shape, dtype=dtype)), self.std, self.mean)
@@ -191,6 +213,10 @@ class Xavier(Initialiser):
 
     def __post_init__(self) -> None:
         require(self.gain > 0, "gain", f"gain is {self.gain}, but must be above 0")
+
+    @property
+    def reach(self) -> float:
+        return FARTHEST * self.gain
 
     def std(self, shape: tuple[int, ...]) -> float:
         return self.gain * sqrt(2 / sum(fans(shape)))
@@ -241,8 +267,12 @@ class Kaiming(Initialiser):
             f"a is the slope of leaky_relu, but the nonlinearity is {self.nonlinearity}",
         )
 
+    @property
+    def reach(self) -> float:
+        return FARTHEST * sqrt(2)
+
     def std(self, shape: tuple[int, ...]) -> float:
-        gain = GAINS.get(self.nonlinearity, sqrt(2 / (1 + self.a**2)))
+        gain = GAINS.get(self.nonlinearity, sqrt(2) / hypot(1, self.a))
         return gain / sqrt(fans(shape)[self.mode == "fan_out"])
 
 
@@ -277,6 +307,10 @@ class Orthogonal(Initialiser):
     name = "orthogonal"
     axes = range(2, 100)
     gain: float = 1.0
+
+    @property
+    def reach(self) -> float:
+        return abs(self.gain)
 
     def draw(self, random: Random, shape: tuple[int, ...], dtype: Any) -> Array:
         rows, columns = shape[0], prod(shape[1:])

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf
 from typing import Any
 
 from netc.diagnostics import Note, Span, habits, habits_dtypes, wording_names, wording_shapes
 from netc.dims import Learn, decide, show, substitute
 from netc.ir.module import Call, Constant, ConstantTensor, Node, Param, Path, Type, Value, is_number
-from netc.ops.contract import FLOATS, INTEGERS, OPERATORS, Mismatch, Op, Parameter
+from netc.ops.contract import INTEGERS, OPERATORS, Mismatch, Op, Parameter
 from netc.passes.elaboration.calls import bind_op, missing_argument
 from netc.passes.elaboration.constants import folded, is_constant
 from netc.passes.elaboration.frame import NODES, Frame, Site
 from netc.passes.elaboration.helpers import opened
 from netc.passes.elaboration.naming import claim, numbered, snake_case
 from netc.passes.elaboration.numbers import concrete
+from netc.passes.elaboration.precision import check_attributes, float_dtype, representable
 from netc.passes.elaboration.results import check_count, check_led
 from netc.passes.elaboration.shared import check_shared, difference
 from netc.passes.elaboration.sizes import check_known, check_size
@@ -202,7 +202,8 @@ def apply_op(
     if not wanted and place.path is None and is_constant(op, inputs):
         constants = folded(frame, op, inputs, [v.type for v in outputs], span)
         return constants if isinstance(made, list) else constants[0]
-    wanted = started(frame, op, wanted, layer, span)
+    check_attributes(frame, op, inputs, layer, span)
+    wanted = started(frame, op, wanted, layer, float_dtype(inputs), span)
     path, params = _instance(frame, op, wanted, inputs, span, place)
     _add(frame, Node(op, inputs, params, outputs, path, span), span)
     return outputs if isinstance(made, list) else outputs[0]
@@ -290,15 +291,6 @@ def _constants(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> tup
     return tuple(out)
 
 
-LARGEST = {"int32": 2**31 - 1, "int64": 2**63 - 1, "float32": (2 - 2**-24) * 2.0**127, "float64": inf}
-SMALLEST = {"float32": 2.0**-150}
-
-
-def representable(number: int | float, dtype: str) -> bool:
-    """Whether `number` stays finite in `dtype`, and other than zero where it is."""
-    return abs(number) <= LARGEST[dtype] and (number == 0 or abs(number) > SMALLEST.get(dtype, 0))
-
-
 def _instance(
     frame: Frame, op: Op, wanted: dict[str, Parameter], inputs: Sequence[Value], span: Span, place: Place
 ) -> tuple[Path | None, tuple[Param, ...]]:
@@ -307,7 +299,7 @@ def _instance(
         return None, ()
     path = place.path if place.path is not None else numbered(frame, op.short)
     shared = claim(frame, path, place.identity or object(), op, span)
-    floats = next((v.type.dtype for v in inputs if v.type.dtype in FLOATS), "float32")
+    floats = float_dtype(inputs)
     params = []
     for name, parameter in wanted.items():
         type_ = Type(parameter.dtype or floats, parameter.shape)

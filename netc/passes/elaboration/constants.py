@@ -87,7 +87,7 @@ def _dtype(elements: Sequence[Any]) -> str:
 
 def _holds(dtype: str, element: Any) -> bool:
     """Whether a number is one of `dtype`: nothing is rounded to a whole number, nothing overflows."""
-    from netc.passes.elaboration.apply import representable
+    from netc.passes.elaboration.precision import representable
 
     if isinstance(element, bool) or dtype == "bool":
         return isinstance(element, bool) and dtype == "bool"

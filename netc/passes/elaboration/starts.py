@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from netc.diagnostics import Note, Span, wording_constants, wording_shapes
 from netc.dims import Shape, decide, show
 from netc.ir.module import Call, ConstantTensor, Step, Type, Value
 from netc.ops.attributes import BadArgument, bind, parameters_of
-from netc.ops.contract import FLOATS, Init, Mismatch, Op, Parameter
+from netc.ops.contract import FLOATS, Init, Mismatch, Op, Parameter, require
 from netc.ops.initialiser import ROLES, Initialiser, role, start_keywords
 from netc.passes.elaboration.calls import call_places, wrong_call
 from netc.passes.elaboration.evaluate import evaluate
 from netc.passes.elaboration.frame import Frame
 from netc.passes.elaboration.numbers import concrete
+from netc.passes.elaboration.precision import LARGEST, representable
 from netc.passes.elaboration.values import OpLayer, Rule, describe
 from netc.syntax import tree
 
@@ -81,12 +82,14 @@ def _initialises(value: Any) -> bool:
 
 
 def started(
-    frame: Frame, op: Op, wanted: Mapping[str, Parameter], layer: OpLayer | None, span: Span
+    frame: Frame, op: Op, wanted: Mapping[str, Parameter], layer: OpLayer | None, dtype: str, span: Span
 ) -> dict[str, Parameter]:
-    """The parameters of an instance of `op`, each with how it starts."""
+    """The parameters of an instance of `op` on values of `dtype`, each with how it starts."""
     if layer is not None and layer.inits:
         _check_used(frame, op, wanted, layer, span)
-    made = ((name, p, _start(frame, op, name, p, layer, span)) for name, p in wanted.items())
+    made = (
+        (name, p, _start(frame, op, name, p, layer, p.dtype or dtype, span)) for name, p in wanted.items()
+    )
     return {name: p if init is p.init else replace(p, init=init) for name, p, init in made}
 
 
@@ -99,7 +102,9 @@ def _check_used(frame: Frame, op: Op, wanted: Mapping[str, Parameter], layer: Op
             raise frame.refuse(wording_shapes.no_such_start(at, op.name, keyword, wanted_role))
 
 
-def _start(frame: Frame, op: Op, name: str, parameter: Parameter, layer: OpLayer | None, span: Span) -> Init:
+def _start(
+    frame: Frame, op: Op, name: str, parameter: Parameter, layer: OpLayer | None, dtype: str, span: Span
+) -> Init:
     """How the parameter `name` of an instance of `op` starts: by its call, by a statement, or by itself."""
     which = role(name)
     if not parameter.trainable or not which:
@@ -110,12 +115,12 @@ def _start(frame: Frame, op: Op, name: str, parameter: Parameter, layer: OpLayer
     if which in said:
         keyword = next(k for k, r in ROLES.items() if r == which)
         at = layer.places.get(keyword, span) if layer is not None else span
-        return _fitted(frame, said[which], parameter, f"{op.name}.{name}", at, ())
+        return _fitted(frame, said[which], parameter, dtype, f"{op.name}.{name}", at, ())
     if not fitting:
         return parameter.init
     rule = fitting[-1]
     notes = (Note("it holds for this layer", span),)
-    return _fitted(frame, rule.by, parameter, f"{op.name}.{name}", rule.span, notes)
+    return _fitted(frame, rule.by, parameter, dtype, f"{op.name}.{name}", rule.span, notes)
 
 
 def _holds(rule: Rule, op: Op, which: str, shape: Shape) -> bool:
@@ -127,22 +132,40 @@ def _holds(rule: Rule, op: Op, which: str, shape: Shape) -> bool:
 
 
 def _fitted(
-    frame: Frame, by: Initialiser, parameter: Parameter, name: str, at: Span, notes: tuple[Note, ...]
+    frame: Frame,
+    by: Initialiser,
+    parameter: Parameter,
+    dtype: str,
+    name: str,
+    at: Span,
+    notes: tuple[Note, ...],
 ) -> Init:
-    check_fits(frame, by, parameter.shape, name, at, notes)
+    check_fits(frame, by, Type(dtype, parameter.shape), name, at, notes)
     return replace(parameter.init, kind=by.name, a=0.0, b=0.0, by=by)
 
 
 def check_fits(
-    frame: Frame, by: Initialiser, shape: Shape, name: str, at: Span, notes: tuple[Note, ...] = ()
+    frame: Frame, by: Initialiser, type_: Type, name: str, at: Span, notes: tuple[Note, ...] = ()
 ) -> None:
-    """Refuses an initialiser for a parameter of a shape that it cannot fill."""
+    """Refuses an initialiser for a parameter of a shape that it cannot fill, or of a dtype that does not hold its numbers."""
     try:
-        by.fits(shape)
+        by.fits(type_.shape)
+        _check_held(by, type_.dtype)
     except Mismatch as error:
         raise frame.refuse(
-            wording_shapes.init_misfit(at, by.name, name, show(shape), error.message, notes)
+            wording_shapes.init_misfit(at, by.name, name, show(type_.shape), error.message, notes)
         ) from None
+
+
+def _check_held(by: Initialiser, dtype: str) -> None:
+    """Requires that the numbers of an initialiser, and those that it draws, are neither infinite in `dtype` nor zero there alone."""
+    if dtype not in FLOATS:
+        return
+    for f in fields(by):
+        number = getattr(by, f.name)
+        held = not isinstance(number, float) or representable(number, dtype)
+        require(held, f.name, f"{dtype} does not hold {number}, its `{f.name}`")
+    require(by.reach <= LARGEST[dtype], "", f"its numbers may exceed what {dtype} holds")
 
 
 def rule_of(frame: Frame, statement: tree.Initialise) -> Rule:
@@ -218,5 +241,5 @@ def raw_start(frame: Frame, statement: tree.RawParam, type_: Type) -> tuple[Init
         raise frame.refuse(
             wording_constants.start_of_whole_numbers(node.span, name, type_.dtype, node.span.text)
         )
-    check_fits(frame, by, type_.shape, name, node.span)
+    check_fits(frame, by, type_, name, node.span)
     return Init(by.name, by=by), None
