@@ -350,3 +350,27 @@ def test_an_opset_that_cannot_be_written_is_refused_before_training(tmp_path: Pa
     (tmp_path / "a.net").write_text(BATCH_NORM)
     status, said = netc("train", tmp_path / "a.net", "-o", tmp_path / "run", "--opset", "5")
     assert status == 1 and "error[E0706]" in said and not (tmp_path / "run").exists()
+
+
+def test_names_of_all_kinds_are_taken_and_escaped(tmp_path: Path) -> None:
+    """As the names of spec, data, weights and output: no UTF-8, escapes of a terminal, letters of any language."""
+    odd = b"caf\xe9" + "ü\n\x1b[31mb\u202e".encode()
+    name = odd.decode(errors="surrogateescape")
+    spec, output, weights = (tmp_path / f"{name}{end}" for end in (".net", ".run", ".safetensors"))
+    spec.write_text(SPEC)
+    data = solid(tmp_path / f"{name}.data", {"ä": 0, "b": 1, "c": 2})
+
+    def told(*arguments: object) -> None:
+        command = [sys.executable, "-m", "netc", *map(os.fspath, arguments)]  # type: ignore[call-overload]
+        done = subprocess.run(command, capture_output=True, check=False)
+        said = (done.stdout + done.stderr).decode()
+        assert done.returncode == 0 and not {"\x1b", "\u202e"} & set(said), said
+
+    told("compile", spec, "-o", tmp_path / f"{name}.out")
+    (tmp_path / f"{name}.out" / "img.safetensors").rename(weights)
+    given = ("--data", f"folder:{data}", "--weights", weights, "--set", "train.epochs=1")
+    told("train", spec, *given, "-o", output)
+    assert json.loads((output / "run.json").read_bytes())["start"] == str(weights)
+    told("eval", output)
+    told("eval", output, "--backend", "onnx")
+    told("run", output / "img.onnx", data / "test" / "ä" / "0.png")

@@ -8,6 +8,7 @@ import signal
 import sys
 from contextlib import suppress
 from importlib import import_module
+from io import TextIOWrapper
 from typing import NoReturn
 
 import click
@@ -85,6 +86,9 @@ def cli() -> None:
 def main() -> None:
     """Runs a verb. Exit status: 0 clean, 1 findings, 2 wrong usage, 130 interrupted, 143 terminated."""
     sys.setrecursionlimit(20_000)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # not every terminal has every character
+            stream.reconfigure(errors="backslashreplace")
     _end_on_signals()
     try:
         sys.exit(_status())

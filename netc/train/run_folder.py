@@ -111,7 +111,10 @@ def write(path: Path, content: bytes | str) -> None:
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    write(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+        text = json.dumps(data, indent=2, allow_nan=False)  # a path that is not UTF-8 is escaped
+    write(path, text + "\n")
 
 
 def read_run(folder: Path) -> Run:
