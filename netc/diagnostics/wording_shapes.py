@@ -47,7 +47,13 @@ def bad_index(span: Span, index: int, length: int) -> Diagnostic:
 
 
 def cannot_index(span: Span, what: str) -> Diagnostic:
-    return Diagnostic("E0305", f"{what} cannot be indexed like this", span)
+    indexed = what.startswith(("a tensor", "a list", "a string"))
+    help_ = "an index is a whole number, or a range `start:stop:step` of whole numbers" if indexed else None
+    return Diagnostic("E0305", f"{what} cannot be indexed like this", span, help=help_)
+
+
+def no_step(span: Span) -> Diagnostic:
+    return Diagnostic("E0305", "the step of a range cannot be 0", span)
 
 
 def not_a_sequence(span: Span, what: str) -> Diagnostic:

@@ -51,10 +51,14 @@ def _index(frame: Frame, node: tree.Index) -> Any:
         raise frame.refuse(wording_shapes.cannot_index(node.span, describe(base)))
     item = node.items[0]
     if isinstance(item, tree.Slice):
-        return base[slice(*(_bound(frame, b) for b in (item.start, item.stop, item.step)))]
+        start, stop, step = (_bound(frame, b, describe(base)) for b in (item.start, item.stop, item.step))
+        if step == 0:
+            raise frame.refuse(wording_shapes.no_step(item.step.span if item.step else node.span))
+        return base[start:stop:step]
     position = numbers.concrete(evaluate(frame, item), item.span, "an index")
-    if not isinstance(position, int) or not -len(base) <= position < len(base):
-        if not isinstance(position, int):
+    whole = isinstance(position, int) and not isinstance(position, bool)
+    if not whole or not -len(base) <= position < len(base):
+        if not whole:
             raise frame.refuse(wording_shapes.cannot_index(item.span, describe(base)))
         raise frame.refuse(wording_shapes.bad_index(item.span, position, len(base)))
     found = base[position]
@@ -63,12 +67,13 @@ def _index(frame: Frame, node: tree.Index) -> Any:
     return found
 
 
-def _bound(frame: Frame, node: tree.Expression | None) -> int | None:
+def _bound(frame: Frame, node: tree.Expression | None, what: str) -> int | None:
+    """A whole number that is known, of a range of `what`; None where it is left out."""
     if node is None:
         return None
     found = numbers.concrete(evaluate(frame, node), node.span, "a bound")
     if not isinstance(found, int) or isinstance(found, bool):
-        raise frame.refuse(wording_shapes.cannot_index(node.span, "a list"))
+        raise frame.refuse(wording_shapes.cannot_index(node.span, what))
     return found
 
 
@@ -79,9 +84,8 @@ def _index_tensor(frame: Frame, x: Value, node: tree.Index) -> Any:
         if isinstance(item, tree.Ellipsis):
             items += [None] * max(0, rank - len(node.items) + 1)
         elif isinstance(item, tree.Slice):
-            bounds = tuple(
-                None if b is None else evaluate(frame, b) for b in (item.start, item.stop, item.step)
-            )
+            bounds = tuple(None if b is None else evaluate(frame, b) for b in (item.start, item.stop))
+            bounds = (*bounds, _bound(frame, item.step, "a tensor"))
             items.append(None if bounds == (None, None, None) else bounds)
         else:
             items.append(_position(frame, item, node))
@@ -117,6 +121,6 @@ def _index_by_tensor(frame: Frame, x: Value, items: list[Any], node: tree.Index)
 def _position(frame: Frame, item: tree.Expression, node: tree.Index) -> Any:
     """A position in an axis; none stands for no axis here."""
     found = evaluate(frame, item)
-    if found is None:
+    if found is None or isinstance(found, tuple):
         raise frame.refuse(wording_shapes.cannot_index(node.span, "a tensor"))
     return found
