@@ -13,7 +13,7 @@ from PIL import Image
 
 from netc.diagnostics import Refused
 from netc.passes.recipe import Invocation, Setting, read_recipe
-from netc.train.cifar10 import FOLDER, NAMES, RECORD, Origin, load_cifar10
+from netc.train.cifar10 import FOLDER, NAMES, RECORD, Origin, load_cifar10, load_test_cifar10
 from netc.train.data import load_data
 from netc.train.dataset import Dataset, Split, check_fit
 from netc.train.download import Download, fetch
@@ -99,6 +99,16 @@ def test_cifar10_is_found_in_the_folder_or_below(tmp_path, inner):
     assert data.train.labels[2 * 4 + 3] == row[0]
     image = data.train.images[2 * 4 + 3]
     assert image[5, 7, 1] == row[1 + 1024 + 5 * 32 + 7]  # row 5, column 7 of the green plane
+
+
+def test_the_test_images_of_cifar10_need_no_training_files(tmp_path):
+    write_batches(tmp_path)
+    whole = load_cifar10(tmp_path, origin_of(b""))
+    for name in NAMES[:-1]:
+        (tmp_path / name).unlink()
+    test = load_test_cifar10(tmp_path, origin_of(b""))
+    assert (test.split.images == whole.test.images).all() and (test.split.labels == whole.test.labels).all()
+    assert test.classes == whole.classes and test.shape == (3, 32, 32)
 
 
 def test_a_file_of_another_size_is_refused(tmp_path):

@@ -156,6 +156,19 @@ def test_no_process_stays_behind(tmp_path: Path, picture: Path, stop: signal.Sig
 def test_what_the_metadata_ask_for_is_bounded(tmp_path: Path) -> None:
     assert code_of(export(tmp_path / "m.onnx", LINEAR, size=[16384, 16384])) == "E0903"
     assert code_of(export(tmp_path / "m.onnx", LINEAR, size=[4096, 4096])) == "E0904"
+    path = export(tmp_path / "m.onnx", LINEAR)
+    model = onnx.load(path)
+    for text in (
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        "[]",
+        "{}",
+        '{"preprocess": [], "classes": ["a"]}',
+        "9" * 5000,
+    ):
+        model.metadata_props[0].value = text
+        onnx.save(model, path)
+        assert code_of(path) == "E0903"
 
 
 @pytest.mark.parametrize("batch", [0, -1, -(1 << 40), 1 << 30, 1 << 62])

@@ -193,12 +193,13 @@ def _export(net: Net, run: Run, data: Dataset, opset: int) -> Comparison:
     from netc.backends.to_onnx import to_onnx
     from netc.deploy.compare import compare
     from netc.deploy.session import open_model
+    from netc.deploy.supervised import UNLIMITED
     from netc.train.evaluate import logits_of, trained_module
 
     path = run.folder / run.onnx
     with opened_weights(run.weights, state(net)) as source:
         write_onnx(path, to_onnx(net, opset, run.preprocess.as_json(), run.classes), source)
-    model = open_model(path, "cpu")
+    model = open_model(path, "cpu", UNLIMITED)
     found = compare(
         model, logits_of(trained_module(net, run.weights), data.test.images, run.preprocess), data
     )

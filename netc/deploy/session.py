@@ -79,8 +79,10 @@ def _metadata(path: Path, text: str | None) -> tuple[str, Preprocess, tuple[str,
         if len(set(classes)) != len(classes):
             raise ValueError("a class is there twice")
         return str(data.get("net", ""))[:200], from_json(data["preprocess"]), tuple(classes)
-    except (ValueError, RecursionError) as error:
-        raise Refused(say.no_metadata(path, str(error))) from None
+    except RecursionError:
+        raise Refused(say.no_metadata(path, "its metadata is nested too deeply")) from None
+    except ValueError as error:
+        raise Refused(say.no_metadata(path, str(error)[:300])) from None
 
 
 def _fixed_batch(path: Path, inputs: list[dict[str, Any]], preprocess: Preprocess) -> int | None:

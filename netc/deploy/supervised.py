@@ -10,6 +10,7 @@ import sys
 import time
 import weakref
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -30,6 +31,9 @@ class Limits:
 
     seconds: float = 300
     memory: int = 4 << 30
+
+
+UNLIMITED = Limits(inf, 1 << 62)  # for what netc has just written itself
 
 
 class ModelProcess:

@@ -66,7 +66,7 @@ def _make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        file = next(p for p in (path, *path.parents) if p.exists())
+        file = next(p for p in (path, *path.parents) if os.path.lexists(p))
         raise NotADirectoryError(ENOTDIR, f"{file} is not a folder") from None
 
 

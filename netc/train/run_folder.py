@@ -128,8 +128,10 @@ def read_run(folder: Path) -> Run:
         raise Refused(say.not_a_run(folder, "it is a file; give the run's folder")) from None
     except OSError as error:
         raise Refused(say.not_a_run(folder, f"{RUN}: {reason(error)}")) from None
-    except (ValueError, RecursionError) as error:
-        raise Refused(say.not_a_run(folder, f"{RUN} is not what netc writes: {error}")) from None
+    except RecursionError:
+        raise Refused(say.not_a_run(folder, f"{RUN} is nested too deeply")) from None
+    except ValueError as error:
+        raise Refused(say.not_a_run(folder, f"{RUN} is not what netc writes: {str(error)[:300]}")) from None
     if not run.weights.is_file():
         raise Refused(say.not_a_run(folder, f"it has no {WEIGHTS}"))
     return run
