@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,29 @@ def test_a_missing_package_of_a_process_is_told(tmp_path: Path) -> None:
     )
     (error,) = json.loads(done.stdout)
     assert done.returncode == 1 and error["code"] == "E0911" and "pip install onnxruntime" in error["help"]
+
+
+def test_a_damaged_package_is_told(tmp_path: Path) -> None:
+    """One that raises without naming a module, as numpy and torch do where a library does not fit."""
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx" / "__init__.py").write_text("raise ImportError('its library does not fit')\n")
+    command = [
+        sys.executable,
+        "-m",
+        "netc",
+        "compile",
+        "specs/digits.net",
+        "--net",
+        "DigitsMLP",
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, env=environment)
+    assert done.returncode == 1 and "error[E0911]" in done.stdout and "does not fit" in done.stdout, (
+        done.stderr
+    )
+    assert "pip install onnx" in done.stdout and not (tmp_path / "out").exists()
 
 
 def test_a_module_of_netc_that_is_missing_is_a_bug_of_netc() -> None:

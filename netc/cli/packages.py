@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib.util import find_spec
+from traceback import walk_tb
 
 from netc.diagnostics import Refused
 from netc.diagnostics.wording_deploy import missing_package
@@ -29,5 +30,12 @@ def _is_there(module: str) -> bool:
 
 def refusal(error: ImportError) -> Refused | None:
     """What an import that failed says to a user; None where it is no package's but netc's own fault."""
-    package = PACKAGES.get((error.name or "").partition(".")[0])
+    modules = [error.name or "", *_modules_of(error)]
+    package = next((PACKAGES[top] for name in modules if (top := name.partition(".")[0]) in PACKAGES), None)
     return None if package is None else Refused(missing_package(package, str(error)))
+
+
+def _modules_of(error: ImportError) -> list[str]:
+    """The modules that were being imported, the innermost first: a damaged package names no module."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    return [str(frame.f_globals.get("__name__", "")) for frame in reversed(frames)]

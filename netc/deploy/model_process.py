@@ -100,7 +100,3 @@ def main() -> None:
     os.dup2(2, 1)  # what onnxruntime prints is no reply
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     serve(sys.stdin.buffer, replies)
-
-
-if __name__ == "__main__":
-    main()

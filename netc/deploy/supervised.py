@@ -22,6 +22,7 @@ from netc.diagnostics import wording_deploy as say
 
 POLL = 0.02  # seconds between looks at the clock and at the memory
 CHUNK = 1 << 20
+PROGRAM = "import sys; sys.path.append(sys.argv[1]); from netc.deploy.model_process import main; main()"
 LARGEST_REPLY = 1 << 30
 
 
@@ -41,13 +42,10 @@ class ModelProcess:
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self.path, self.limits = path, limits
-        root = str(Path(netc.__file__).parents[1])
-        paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         # -P: a file in the working folder that is called as a module is not imported.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "netc.deploy.model_process"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": paths}, bufsize=0,
+            [sys.executable, "-P", "-c", PROGRAM, str(Path(netc.__file__).parents[1])],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
         )  # fmt: skip
         self._end = weakref.finalize(self, _end, self._process)
 

@@ -63,6 +63,10 @@ def no_such_folder(path: Path) -> Diagnostic:
     )
 
 
+def unreadable_folder(path: Path, why: str) -> Diagnostic:
+    return Diagnostic("E0824", f"the folder {path} cannot be read: {why}")
+
+
 def no_images(path: Path, what: str) -> Diagnostic:
     return Diagnostic(
         "E0824", f"{path} has no {what}", help="a folder of images holds train/CLASS/* and test/CLASS/*"
@@ -152,8 +156,9 @@ def class_count_differs(data: str, classes: int, outputs: int) -> Diagnostic:
 
 def other_classes(data: str, has: Sequence[str], known: Sequence[str]) -> Diagnostic:
     """has: the classes of the data. known: those that the run learned."""
-    new = [name for name in has if name not in known]
-    lacking = [name for name in known if name not in has]
+    new, lacking = ([name for name in some if name not in others] for some, others in (
+        (has, frozenset(known)), (known, frozenset(has)),
+    ))  # fmt: skip
     parts = [f"the run does not know {_few(new)}"] * bool(new) + [f"the data lack {_few(lacking)}"] * bool(
         lacking
     )

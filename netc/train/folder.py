@@ -9,6 +9,7 @@ import numpy as np
 
 from netc.diagnostics import Diagnostic, Refused
 from netc.diagnostics import wording_train as say
+from netc.files.read import reason
 from netc.train.dataset import Bytes, Dataset, Labelled, Split
 from netc.train.picture import open_picture, pixels
 
@@ -56,7 +57,10 @@ def _require_folder(path: Path) -> None:
 
 def _entries(folder: Path) -> list[Path]:
     """What is in a folder, by name; hidden files are none of ours."""
-    return sorted(entry for entry in folder.iterdir() if entry.name[0] != ".")
+    try:
+        return sorted(entry for entry in folder.iterdir() if entry.name[0] != ".")
+    except OSError as error:
+        raise Refused(say.unreadable_folder(folder, reason(error))) from None
 
 
 def _classes(part: Path) -> list[str]:

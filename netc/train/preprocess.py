@@ -10,6 +10,7 @@ import numpy.typing as npt
 from netc.train.dataset import Bytes, Split
 
 Floats = npt.NDArray[np.float32]
+LEAST = 1e-6  # a deviation: what `measured` rounds to
 MOST_PIXELS = 1 << 24  # of an image as a net reads it
 
 
@@ -65,8 +66,12 @@ def from_json(data: Any) -> Preprocess:
         raise ValueError("preprocess has a size outside 1 to 16384")
     if size[0] * size[1] > MOST_PIXELS:
         raise ValueError(f"preprocess has a size of more than {MOST_PIXELS:,} pixels")
-    if not _numbers(data["mean"], channels) or not _numbers(data["std"], channels) or min(data["std"]) <= 0:
-        raise ValueError(f"preprocess needs a mean and a positive std for {channels} channels")
+    if (
+        not _numbers(data["mean"], channels)
+        or not _numbers(data["std"], channels)
+        or min(data["std"]) < LEAST
+    ):
+        raise ValueError(f"preprocess needs a mean and a std of at least {LEAST} for {channels} channels")
     mean, std = (tuple(float(x) for x in data[key]) for key in ("mean", "std"))
     return Preprocess((size[0], size[1]), channels, mean, std)
 
