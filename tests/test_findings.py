@@ -141,7 +141,6 @@ def test_a_name_of_another_library_is_none_here_and_what_it_leads_to_is_one(name
     [
         ("tranformer", "TransformerEncoderLayer"),
         ("Swish", "silu"),
-        ("conv", "Conv2d"),
         ("Linaer", "Linear"),
         ("mods", None),
         ("abd", None),

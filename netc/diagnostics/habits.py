@@ -97,6 +97,9 @@ def line_habit(line: str) -> str | None:
     return next((match.expand(help_) for match, help_ in found if match), None)
 
 
+COMPUTED_KERNEL = (
+    "`{}(out_channels, kernel_size)` owns its kernel; one that is computed goes with `unfold` and `einsum`"
+)
 NAMES = {
     "True": "write `true`",
     "False": "write `false`",
@@ -109,6 +112,9 @@ NAMES = {
     "arange": "write `tensor(range(n))` for known numbers, `positions(x, axis=1)` for the places along an axis",
     "self": "a name stands alone: `conv = Conv2d(64, 3)`",
     "super": "a block has no constructor: it begins with its inputs",
+    **{f"conv{n}d": COMPUTED_KERNEL.format(f"Conv{n}d") for n in (1, 2, 3)},
+    "linear": "`Linear(out_features)` owns its weight; with a weight that is computed, write `x @ w`",
+    "embedding": "`Embedding(count, width)` owns its table; rows of a table that is computed are `table[index]`",
     "Sequential": "layers are chained with `->`",
     "ModuleList": "repeat a layer with `layer * n`, or write a `for` loop",
     "Add": "tensors are added with `+`",

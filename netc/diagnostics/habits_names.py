@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterable
 
 from netc.diagnostics.wording import nearest
 
@@ -14,19 +15,14 @@ ELSEWHERE = {
     "view": "reshape",
     "Dense": "Linear",
     "FullyConnected": "Linear",
-    "Conv": "Conv2d",
     "Convolution2D": "Conv2d",
     "Conv2DTranspose": "ConvTranspose2d",
-    "BatchNorm": "BatchNorm2d",
     "BatchNormalization": "BatchNorm2d",
     "InstanceNorm": "InstanceNorm2d",
     "LayerNormalization": "LayerNorm",
     "GroupNormalization": "GroupNorm",
-    "MaxPool": "MaxPool2d",
     "MaxPooling2D": "MaxPool2d",
-    "AvgPool": "AvgPool2d",
     "AveragePooling2D": "AvgPool2d",
-    "AdaptiveAvgPool": "AdaptiveAvgPool2d",
     "GlobalAveragePooling2D": "global_avg_pool",
     "GlobalMaxPooling2D": "global_max_pool",
     "StochasticDepth": "DropPath",
@@ -83,6 +79,21 @@ ELSEWHERE = {
     "he_uniform": "kaiming_uniform",
     "truncated_normal": "trunc_normal",
 }
+
+
+WORDS = re.compile(r"(.*?)_?([123])d")
+
+
+def family(name: str, known: Iterable[str]) -> list[str]:
+    """The names that `name` would be with its number of spatial axes behind it: batch_norm, BatchNorm1d and so on.
+
+    Functions where there are some and `name` is written as one.
+    """
+    stem = name.lower().replace("_", "")
+    alike = ((k, WORDS.fullmatch(k)) for k in known)
+    members = sorted(k for k, found in alike if found and found[1].lower().replace("_", "") == stem)
+    cased = [k for k in members if k[0].islower() == name[0].islower()]
+    return cased or members
 
 
 LONG = 6  # letters of a name that may be misspelt and be another library's, too

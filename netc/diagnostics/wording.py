@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -181,8 +182,23 @@ def misplaced_keyword(span: Span, word: str) -> Diagnostic:
         "E0106",
         f"`{word}` is a word of the language and cannot stand here",
         span,
-        help=line_habit(_before(span)) or f"if it is meant as a name, take another, such as `{word}_`",
+        help=_word_in_label(span)
+        or line_habit(_before(span))
+        or f"if it is meant as a name, take another, such as `{word}_`",
     )
+
+
+def _word_in_label(span: Span) -> str | None:
+    """Of `-> stem.block: Layer(...)`, where `block` is at fault, how such a label is written."""
+    line, column = _line(span), span.start - span.source.starts[span.line - 1]
+    for found in re.finditer(r"(?:->|=|\()\s*([\w.]+(?:\[[^\[\]]*\][\w.]*)*)\s*:\s*[^\s=]", line):
+        if found.start(1) <= column < found.end(1) and keyword.iskeyword(span.text):
+            return f"a label cannot be a word of Python's: take another, such as `{span.text}_`"
+        if found.start(1) <= column < found.end(1):
+            label = re.sub(r"\[\s*(\d+)\s*\]", r".\1", found[1])
+            label = re.sub(r"\[([^\[\]]*)\]", r".{\1}", label)
+            return f'within a label, a word of the language stands in quotes: `"{_short(label)}": ...`'
+    return None
 
 
 def nested_too_deeply(span: Span, limit: int) -> Diagnostic:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from netc.diagnostics.diagnostic import Diagnostic, Note
 from netc.diagnostics.habits import DTYPES, NAMES, RECIPE
-from netc.diagnostics.habits_names import name_meant
+from netc.diagnostics.habits_names import family, name_meant
 from netc.diagnostics.source import Span
 from netc.diagnostics.wording import _meant
 
@@ -17,8 +17,13 @@ def unknown_name(span: Span, name: str, known: Collection[str]) -> Diagnostic:
 
 def name_help(name: str, known: Collection[str]) -> str | None:
     """What to write instead of a name that is not among those `known`."""
+    if help_ := NAMES.get(name):
+        return help_
+    if len(members := family(name, known)) > 1:
+        *first, last = (f"`{member}`" for member in members)
+        return f"did you mean {', '.join(first)} or {last}? The digit counts the spatial axes"
     near = name_meant(name, known)
-    return NAMES.get(name) or (f"did you mean `{near}`?" if near else None)
+    return f"did you mean `{near}`?" if near else None
 
 
 def path_not_name(span: Span, name: str, layer: Span) -> Diagnostic:
@@ -190,6 +195,18 @@ def not_a_layer(span: Span, what: str, op: str | None) -> Diagnostic:
         else None
     )
     return Diagnostic("E0506", f"`->` leads into a layer, but this is {what}", span, help=help_)
+
+
+def hides(code: str, span: Span, name: str, kind: str, what: str, bound: Span) -> Diagnostic:
+    """`kind`: what `name` would be without the binding at `bound`."""
+    message = f"`{name}` is {what} here, which hides the {kind} of that name"
+    return Diagnostic(
+        code,
+        message,
+        span,
+        (Note("it is bound here", bound),),
+        help=f"give the binding another name, such as `{name}_`",
+    )
 
 
 def helper_no_layer(span: Span, name: str, what: str) -> Diagnostic:

@@ -14,7 +14,7 @@ from netc.passes.elaboration.calls import call_places, operand_words, wrong_call
 from netc.passes.elaboration.frame import FOUND
 from netc.passes.elaboration.instantiate import declarations
 from netc.passes.elaboration.numbers import HELPERS
-from netc.passes.elaboration.statements import all_statements, bound
+from netc.passes.elaboration.statements import bound
 from netc.passes.elaboration.values import Alias, Definition, Function
 from netc.passes.load import ANY, Program
 from netc.passes.standard import standard
@@ -55,7 +55,7 @@ class _Walk:
 
     def block(self, block: tree.Block) -> None:
         self.parameters(block.parameters)
-        body = tuple(all_statements(block.body))
+        body = tuple(tree.all_statements(block.body))
         self.local |= {*bound(block.body), *_sizes(block)}
         self.local |= {n.text for s in body if isinstance(s, tree.For) for n in s.names}
         for statement in body:

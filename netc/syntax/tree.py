@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -270,6 +271,16 @@ class Block(Tree):
     parameters: tuple[Parameter, ...]
     doc: str | None
     body: tuple[Statement, ...]
+
+
+def all_statements(body: Sequence[Statement]) -> Iterator[Statement]:
+    """Those of a body and of the bodies within it."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, For):
+            yield from all_statements(statement.body)
+        elif isinstance(statement, If):
+            yield from all_statements((*statement.then, *statement.other))
 
 
 @dataclass(frozen=True, eq=False)

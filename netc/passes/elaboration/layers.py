@@ -18,6 +18,7 @@ from netc.passes.elaboration.constants import listed_tensor
 from netc.passes.elaboration.evaluate import each, evaluate, or_all, rule
 from netc.passes.elaboration.frame import Frame
 from netc.passes.elaboration.helpers import call_helper, opened
+from netc.passes.elaboration.hiding import hidden
 from netc.passes.elaboration.names import text_of
 from netc.passes.elaboration.naming import check_segment
 from netc.passes.elaboration.operators import unrolled
@@ -50,7 +51,9 @@ def _labelled(frame: Frame, node: tree.Labelled) -> Any:
     made = opened(frame, evaluate(frame, node.step), node.step.span)
     if not isinstance(made, LAYERS) or isinstance(made, Instance):
         what = f"the instance `{'.'.join(made.path)}`" if isinstance(made, Instance) else describe(made)
-        raise frame.refuse(wording_names.label_on_value(node.step.span, what))
+        raise frame.refuse(
+            hidden(frame, node.step, made, "E0507") or wording_names.label_on_value(node.step.span, what)
+        )
     return Labelled(path, made, node.span)
 
 
@@ -83,7 +86,9 @@ def _pipe(frame: Frame, node: tree.Pipe) -> Any:
         return unrolled(frame, Chain((start, *_layers(frame, rest)), node.span), node.span)
     inputs = start if isinstance(start, tuple) else (start,)
     if not all(isinstance(x, Value) for x in inputs):
-        raise frame.refuse(wording_names.not_a_value(first.span, describe(start)))
+        raise frame.refuse(
+            hidden(frame, first, start, "E0506") or wording_names.not_a_value(first.span, describe(start))
+        )
     current: Any = start
     for i, step in enumerate(rest):
         inputs = current if isinstance(current, tuple) else (current,)
@@ -111,7 +116,9 @@ def _layer(frame: Frame, node: tree.Expression) -> Any:
 def _is_layer(frame: Frame, node: tree.Expression, made: Any) -> Any:
     if not isinstance(made, LAYERS):
         op = made if isinstance(made, str) and made in OPS else None
-        raise frame.refuse(wording_names.not_a_layer(node.span, describe(made), op))
+        raise frame.refuse(
+            hidden(frame, node, made, "E0506") or wording_names.not_a_layer(node.span, describe(made), op)
+        )
     return opened(frame, made, node.span)
 
 
@@ -152,11 +159,10 @@ def call(
     if isinstance(function, LAYERS):
         check_no_lists(frame, function, positional, node)
         raise frame.refuse(_complete(function, node))
+    what = describe(function) if not isinstance(function, str) else f"`{function}`, so used,"
     raise frame.refuse(
-        wording_calls.not_callable(
-            node.function.span,
-            describe(function) if not isinstance(function, str) else f"`{function}`, so used,",
-        )
+        hidden(frame, node.function, function, "E0208")
+        or wording_calls.not_callable(node.function.span, what)
     )
 
 

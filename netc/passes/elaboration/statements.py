@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from netc.diagnostics import Refused, Span, wording_names, wording_shapes
@@ -43,7 +43,7 @@ def elaborate_body(frame: Frame, body: Sequence[tree.Statement]) -> None:
     if (
         not frame.outputs
         and "output" not in frame.session.lost
-        and not any(isinstance(s, tree.Output) for s in all_statements(body))
+        and not any(isinstance(s, tree.Output) for s in tree.all_statements(body))
     ):
         frame.session.report(
             frame.refuse(wording_names.no_output(frame.definition.tree.span, frame.definition.name))
@@ -79,19 +79,10 @@ def _attempt(frame: Frame, statement: tree.Statement) -> None:
         frame.asserting = False
 
 
-def all_statements(body: Sequence[tree.Statement]) -> Iterator[tree.Statement]:
-    for statement in body:
-        yield statement
-        if isinstance(statement, tree.For):
-            yield from all_statements(statement.body)
-        elif isinstance(statement, tree.If):
-            yield from all_statements((*statement.then, *statement.other))
-
-
 def bound(body: Sequence[tree.Statement]) -> list[str]:
     """The names that statements bind, whichever way they run."""
     names: dict[str, None] = {}
-    for statement in all_statements(body):
+    for statement in tree.all_statements(body):
         if isinstance(statement, tree.Assign):
             names.update((n.text, None) for n in statement.names)
         elif isinstance(statement, tree.RawParam):
