@@ -15,6 +15,7 @@ def describe(
     preprocess: Mapping[str, Any] | None = None,
     classes: Sequence[str] | None = None,
     training: Mapping[str, Any] | None = None,
+    layouts: Mapping[str, Any] | None = None,
 ) -> str:
     """JSON for the one key "netc" of a file's metadata: several keys come out in random order elsewhere."""
     needed = [str(c) for c in net.constraints if training is not None or not c.training]
@@ -29,4 +30,6 @@ def describe(
         facts["classes"] = list(classes)
     if training is not None:
         facts["training"] = dict(training)
+    if layouts:
+        facts["layouts"] = dict(layouts)
     return json.dumps(facts, separators=(",", ":"))

@@ -50,12 +50,18 @@ class GraphBuilder:
 
     # -- what ops call ----------------------------------------------------------------------------
     def node(self, op_type: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
+        if _changes_nothing(op_type, inputs, attributes):
+            return str(inputs[0])
         marks = [f"\0{self._marks + i}" for i in range(outputs)]
         self._marks += outputs
         given = tuple(map(str, inputs))
         self._drafts.append(_Draft(op_type, given, marks, attributes))
         self._makers.update(dict.fromkeys(marks, (op_type, given)))
         return marks[0] if outputs == 1 else tuple(marks)
+
+    def free(self, name: str) -> str:
+        """A name that no value has: `name`, or that with a number behind it."""
+        return self._values.free(name)
 
     def constant(self, values: Any, dtype: str) -> str:
         shape, elements = flat(values, dtype)
@@ -133,6 +139,13 @@ class GraphBuilder:
         name = self._values.free(f"size/{text}")
         self.enter(self._nodes.free(name), op_type, inputs, [name], attributes)
         return name
+
+
+def _changes_nothing(op_type: str, inputs: Sequence[str], attributes: Mapping[str, Any]) -> bool:
+    """Whether a node would give its first input as it is."""
+    if op_type == "Transpose":
+        return list(attributes["perm"]) == sorted(attributes["perm"])
+    return op_type == "Identity" or (op_type == "Concat" and len(inputs) == 1)
 
 
 def _constant_name(shape: Sequence[int], elements: array[Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,12 +55,12 @@ class Sink:
         if isinstance(piece, Part):
             self._copy(piece)
             return
-        view = _bytes(piece)
-        if len(view) < SMALL:
-            self.write(view)
+        if piece.nbytes < SMALL:
+            self.write(_bytes(piece))
             return
         self.flush()
-        write_all(self.descriptor, view)
+        for part in _in_order(piece):
+            write_all(self.descriptor, _bytes(part))
 
     def flush(self) -> None:
         write_all(self.descriptor, memoryview(bytes(self.pending)))
@@ -115,6 +115,16 @@ def _through_sink(write: Writer) -> Callable[[int], None]:
         sink.flush()
 
     return to
+
+
+def _in_order(values: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+    """`values`, in pieces where they are to be copied, as they lie in another order."""
+    if values.flags.c_contiguous:
+        yield values
+        return
+    rows = max(1, BUFFER * len(values) // values.nbytes)
+    for start in range(0, len(values), rows):
+        yield values[start : start + rows]
 
 
 def _bytes(values: npt.NDArray[Any]) -> memoryview:

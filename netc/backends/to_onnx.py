@@ -10,6 +10,7 @@ from netc import __version__
 from netc.backends.describe import describe
 from netc.backends.names import Names
 from netc.backends.onnx_graph import GraphBuilder
+from netc.backends.onnx_layout import Initializer, drop_unread, lay_out_parameters, layouts
 from netc.backends.onnx_proto import describe_value, protobuf
 from netc.diagnostics import Refused
 from netc.diagnostics.wording_shapes import mismatch
@@ -27,12 +28,14 @@ IR_VERSIONS = {17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}  # by opset: 
 class OnnxModel:
     """proto: the ModelProto without the values of its parameters.
 
-    parameters: by name, those that the graph reads.
+    parameters: by path, those that the graph reads.
+    initializers: by name, what is stored of them, each laid out as the graph reads it.
     made: for each node of `located`, the names of its outputs.
     """
 
     proto: Any
     parameters: Mapping[str, Param]
+    initializers: Mapping[str, Initializer]
     located: Located
     made: tuple[tuple[str, ...], ...]
 
@@ -46,8 +49,8 @@ def to_onnx(
     """The model that gives the outputs of `net`; `preprocess` and `classes` go to its metadata."""
     located = locate(net)
     outputs = [(value.hint or "output", value) for value in located.flat.outputs]
-    description = describe(net, preprocess, classes)
-    return emit(net, located, net.block.inputs, outputs, opset, description, net.facts)
+    described = {"preprocess": preprocess, "classes": classes}
+    return emit(net, located, net.block.inputs, outputs, opset, net.facts, **described)
 
 
 def emit(
@@ -56,31 +59,36 @@ def emit(
     inputs: Sequence[Value],
     outputs: Sequence[tuple[str, Value]],
     opset: int,
-    description: str,
     facts: Facts | None = None,
+    **described: Any,
 ) -> OnnxModel:
     """A graph made from `net` as a model. inputs: named by their hints; parameters among them are not stored.
 
-    outputs: with the names wanted for them. description: what its metadata says. facts: of free sizes, those of
-    training unless told otherwise.
+    outputs: with the names wanted for them. facts: of free sizes, those of training unless told otherwise.
+    described: what else `describe` takes for its metadata.
     """
     if opset not in IR_VERSIONS:
         raise Refused(unsupported_opset(opset, min(IR_VERSIONS), max(IR_VERSIONS)))
     emitter = _Emitter(net, opset, located, inputs, outputs)
     with proving(Prover(facts=net.training_facts if facts is None else facts)):
         made = tuple(emitter.node(i) for i in range(len(located.flat.nodes)))
-    proto = _envelope(opset, description)
+    proto = _envelope(opset)
     proto.graph.CopyFrom(emitter.finish())
-    return OnnxModel(proto, emitter.parameters(), located, made)
+    parameters = emitter.parameters()
+    initializers = lay_out_parameters(proto.graph, parameters, emitter.builder.free)
+    drop_unread(proto.graph)
+    emitter.describe_values(proto.graph)
+    text = describe(net, layouts=layouts(initializers, parameters), **described)
+    proto.metadata_props.add(key="netc", value=text)
+    return OnnxModel(proto, parameters, initializers, located, made)
 
 
-def _envelope(opset: int, description: str) -> Any:
+def _envelope(opset: int) -> Any:
     """A ModelProto without a graph."""
     model = protobuf().ModelProto(
         ir_version=IR_VERSIONS[opset], producer_name="netc", producer_version=__version__
     )
     model.opset_import.add(domain="", version=opset)
-    model.metadata_props.add(key="netc", value=description)
     return model
 
 
@@ -144,6 +152,15 @@ class _Emitter:
         for (_, value), name in zip(self.results, self.outputs, strict=True):
             describe_value(graph.output.add(), name, value.type.dtype, value.type.shape)
         return graph
+
+    def describe_values(self, graph: Any) -> None:
+        """Enters the dtype and shape of what the nodes of the spec give, as far as it is in `graph`."""
+        described = {value.name for value in graph.output}
+        types = {name: value.type for value, name in self.names.items()}
+        for node in graph.node:
+            for name in node.output:
+                if name in types and name not in described:
+                    describe_value(graph.value_info.add(), name, types[name].dtype, types[name].shape)
 
     def parameters(self) -> dict[str, Param]:
         """The parameters that some node reads, and that are no inputs."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from netc.autodiff.step import training_step
-from netc.backends.describe import describe
 from netc.backends.to_onnx import DEFAULT_OPSET, OnnxModel, emit
 from netc.ir.module import Net
 from netc.passes.recipe import Chosen
@@ -21,4 +20,4 @@ def to_onnx_training(net: Net, optimizer: Chosen, opset: int = DEFAULT_OPSET) ->
         "zeros": list(step.zeros),
         "masks": dict(step.masks),
     }
-    return emit(net, step.located, step.inputs, step.outputs, opset, describe(net, training=training))
+    return emit(net, step.located, step.inputs, step.outputs, opset, training=training)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -18,7 +18,7 @@ from netc.diagnostics import wording_weights as wording
 from netc.files.read import open_regular
 from netc.ir.module import Param
 from netc.ops.arrays import np
-from netc.passes.initial import WIDTHS, State, bytes_of, draw, numbers
+from netc.passes.initial import WIDTHS, State, Typed, bytes_of, draw, numbers
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -115,11 +115,7 @@ def load_weights(path: Path, state: State) -> dict[str, Array]:
     with opened_weights(path, state) as weights:
         out = {}
         for (name, param), piece in zip(state.items(), weights.pieces(list(state)), strict=True):
-            if isinstance(piece, Part):
-                piece = np.frombuffer(
-                    os.pread(piece.descriptor, piece.length, piece.offset), param.type.dtype
-                )
-            out[name] = piece.reshape(numbers(param.type.shape))
+            out[name] = array_of(piece, param)
         return out
 
 
@@ -140,6 +136,13 @@ def _count_not_finite(descriptor: int, stored: Stored) -> int:
         values = np.frombuffer(data, stored.dtype)
         count += values.size - int(np.isfinite(values).sum())
     return count
+
+
+def array_of(piece: Piece, param: Param) -> Array:
+    """The values of `param`, in memory."""
+    if isinstance(piece, Part):
+        piece = np.frombuffer(os.pread(piece.descriptor, piece.length, piece.offset), param.type.dtype)
+    return piece.reshape(numbers(param.type.shape))
 
 
 def _misfits(path: str, tensors: Mapping[str, Stored], state: State) -> list[Diagnostic]:
@@ -190,27 +193,28 @@ class Layout:
     offsets: Mapping[str, int]
 
 
-def lay_out(state: State, description: str) -> Layout:
-    """The tensors of `state` one behind the other, the widest dtype first, so that each is aligned."""
+def lay_out(tensors: Mapping[str, Typed], description: str) -> Layout:
+    """The `tensors` one behind the other, the widest dtype first, so that each is aligned."""
     stored: dict[str, Stored] = {}
     end = 0
-    for name, param in sorted(state.items(), key=lambda item: -WIDTHS[item[1].type.dtype]):
-        stored[name] = Stored(param.type.dtype, numbers(param.type.shape), end, bytes_of(param))
-        end += bytes_of(param)
+    for name, tensor in sorted(tensors.items(), key=lambda item: -WIDTHS[item[1].type.dtype]):
+        stored[name] = Stored(tensor.type.dtype, numbers(tensor.type.shape), end, bytes_of(tensor))
+        end += bytes_of(tensor)
     head = header_bytes(stored, description)
     return Layout(head, {name: len(head) + t.offset for name, t in stored.items()})
 
 
-def write_tensors(sink: Sink, layout: Layout, weights: Weights) -> None:
+def write_tensors(sink: Sink, layout: Layout, pieces: Iterable[Piece]) -> None:
+    """Writes the file of `layout`. pieces: the values in the order in which it has the tensors."""
     sink.write(layout.head)
-    for piece in weights.pieces(list(layout.offsets)):
+    for piece in pieces:
         sink.piece(piece)
 
 
 def safetensors_files(path: Path, state: State, weights: Weights, description: str) -> dict[Path, Writer]:
     """What is to be written: every parameter and buffer of `state`; `description` is the one entry of its metadata."""
     layout = lay_out(state, description)
-    return {path: lambda sink: write_tensors(sink, layout, weights)}
+    return {path: lambda sink: write_tensors(sink, layout, weights.pieces(list(layout.offsets)))}
 
 
 def write_safetensors(

@@ -157,7 +157,7 @@ def _torch(chosen: Subject, emitted: Emitted) -> tuple[Results, Results]:
 def _onnx(chosen: Subject, graph: GradientGraph, weights: Results, opset: int, path: Path) -> Results:
     flat = graph.located.flat
     outputs = list(zip(graph.keys, flat.outputs, strict=True))
-    model = emit(chosen.net, graph.located, flat.inputs, outputs, opset, describe(chosen.net))
+    model = emit(chosen.net, graph.located, flat.inputs, outputs, opset)
     write_onnx(path, model, Held(weights), True)
     given = {
         v.hint: chosen.inputs[v.hint].astype(v.type.dtype) for v in flat.inputs if v.hint in chosen.inputs

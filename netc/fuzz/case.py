@@ -13,9 +13,11 @@ import numpy.typing as npt
 from netc.autodiff.objective import objective
 from netc.autodiff.reverse import reverse
 from netc.autodiff.trial import random_weights
+from netc.backends.onnx_parameters import values_of
 from netc.backends.onnx_proto import tensor_head
 from netc.backends.to_onnx import OnnxModel, to_onnx
 from netc.backends.to_torch import to_torch
+from netc.backends.weights import Held
 from netc.diagnostics import Refused, Span
 from netc.fuzz.draws import Drawn, inputs_of
 from netc.fuzz.truth import Truth, truth
@@ -168,10 +170,11 @@ def serialised(model: OnnxModel, weights: Mapping[str, Array]) -> bytes:
     """The bytes of the model with its weights in it."""
     proto = type(model.proto)()
     proto.CopyFrom(model.proto)
-    for name, param in model.parameters.items():
+    values = values_of(model, Held(weights), list(model.initializers))
+    for (name, stored), value in zip(model.initializers.items(), values, strict=True):
         tensor = proto.graph.initializer.add()
-        tensor.CopyFrom(tensor_head(name, param.type.dtype, numbers(param.type.shape)))
-        tensor.raw_data = np.ascontiguousarray(weights[name]).tobytes()
+        tensor.CopyFrom(tensor_head(name, stored.type.dtype, numbers(stored.type.shape)))
+        tensor.raw_data = np.ascontiguousarray(value).tobytes()
     made: bytes = proto.SerializeToString(deterministic=True)
     return made
 

@@ -340,4 +340,6 @@ ONNX_TYPES = {"float32": 1, "int32": 6, "int64": 7, "bool": 9, "float64": 11}
 
 def cast_node(graph: Graph, x: str, dtype: str) -> Any:
     """x cast to `dtype`; the numbers are those of onnx.TensorProto."""
+    if isinstance(x, Operand) and x.dtype == dtype:
+        return x
     return graph.node("Cast", x, to=ONNX_TYPES[dtype])

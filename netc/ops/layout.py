@@ -7,7 +7,7 @@ from typing import Any
 
 from netc.dims import AnyDim, Dim, Shape, at_least, divides, same, show, value
 from netc.ops.code import Argument, Hole
-from netc.ops.contract import Graph, require
+from netc.ops.contract import Graph, Operand, require
 
 
 def fill(sizes: Shape, total: AnyDim, at: str, what: str) -> Shape:
@@ -40,6 +40,8 @@ def _divisible_by_symbol(total: AnyDim, part: Dim) -> bool:
 
 def reshape_node(graph: Graph, x: str, shape: Shape) -> Any:
     """x in another shape; one size that is free need not be computed."""
+    if isinstance(x, Operand) and x.shape == shape:
+        return x
     free = [i for i, n in enumerate(shape) if isinstance(n, Dim)]
     if len(free) == 1:
         shape = tuple(-1 if i in free else n for i, n in enumerate(shape))

@@ -103,7 +103,7 @@ class Reshape(Reshaping):
         return method(x, "reshape", *each(self.sizes, "size"))
 
     def onnx(self, graph: Graph, x: Operand) -> Any:
-        if -1 in self.sizes:
+        if -1 in self.sizes and self.shape(x.shape) != x.shape:
             return graph.node("Reshape", x, graph.sizes(self.sizes))
         return reshape_node(graph, x, self.shape(x.shape))
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from math import prod, sqrt
 from threading import local
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from netc.dims import AnyDim, Dim, Shape, show, substitute
 from netc.ir.module import Block, Call, Net, Param, Path, Type
@@ -93,9 +93,16 @@ def numbers(shape: Shape) -> tuple[int, ...]:
     return known
 
 
-def bytes_of(param: Param) -> int:
-    """How many bytes the values of `param` take."""
-    return prod(numbers(param.type.shape)) * WIDTHS[param.type.dtype]
+class Typed(Protocol):
+    """A parameter, or what else has a type."""
+
+    @property
+    def type(self) -> Type: ...
+
+
+def bytes_of(tensor: Typed) -> int:
+    """How many bytes the values of `tensor` take."""
+    return prod(numbers(tensor.type.shape)) * WIDTHS[tensor.type.dtype]
 
 
 def _drawn(dtype: np.dtype[Any]) -> Any:
