@@ -14,6 +14,7 @@ from netc.ir.module import Param, Type
 from netc.passes.initial import numbers
 
 Arrangements: TypeAlias = Mapping[str, Arrangement]
+Moves: TypeAlias = dict[int, list[Arrangement]]  # what nodes give, by their places in the graph
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,12 @@ def lay_out_parameters(
     return _initializers(names, params)
 
 
-def _moves(graph: Any, params: Mapping[str, Param]) -> tuple[dict[str, Arrangement], dict[int, Arrangement]]:
-    """What is made of parameters alone, by name, and the nodes that make it, each with what it rearranges."""
+def _moves(graph: Any, params: Mapping[str, Param]) -> tuple[dict[str, Arrangement], Moves]:
+    """What is made of parameters alone, by name, and the nodes that make it."""
     values = {name: whole(name, numbers(param.type.shape)) for name, param in params.items()}
     constants = {tensor.name: tensor for tensor in graph.initializer}
     outputs = {value.name for value in graph.output}
-    moves: dict[int, Arrangement] = {}
+    moves: Moves = {}
     for index, node in enumerate(graph.node):
         if node.op_type not in MOVES or outputs.intersection(node.output):
             continue
@@ -66,9 +67,9 @@ def _moves(graph: Any, params: Mapping[str, Param]) -> tuple[dict[str, Arrangeme
 
 
 def _settle(
-    graph: Any, values: Arrangements, moves: dict[int, Any], params: Mapping[str, Param]
+    graph: Any, values: dict[str, Arrangement], moves: Moves, params: Mapping[str, Param]
 ) -> list[tuple[int, str]]:
-    """Leaves in `moves` what can be taken out; gives each reading of a rearranged parameter by another node."""
+    """Leaves in `moves` what can be taken out, in `values` what is then made; gives each reading of a rearranged parameter by another node."""
     while True:
         reads = [
             (index, name)
@@ -83,6 +84,8 @@ def _settle(
         for index, results in list(moves.items()):
             if any(patch.parameter in spoilt for made in results for patch in made.patches):
                 del moves[index]
+                for name in graph.node[index].output:
+                    del values[name]
 
 
 def _spoilt(stored: Iterable[Arrangement], params: Mapping[str, Param]) -> set[str]:

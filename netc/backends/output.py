@@ -132,6 +132,17 @@ def _bytes(values: npt.NDArray[Any]) -> memoryview:
     return little.reshape(-1).view(np.uint8).data if little.size else memoryview(b"")
 
 
+def read_part(part: Part) -> bytearray:
+    """The bytes of `part`; the kernel gives no more than 2 GiB at a time."""
+    data = bytearray(part.length)
+    view, done = memoryview(data), 0
+    while done < part.length:
+        read = os.preadv(part.descriptor, [view[done:]], part.offset + done)
+        _require_whole(bool(read))
+        done += read
+    return data
+
+
 def _copy_in_kernel(part: Part, target: int) -> int:
     """How many bytes of `part` the kernel copied; what it cannot copy is left to the caller."""
     done = 0

@@ -28,7 +28,7 @@ IR_VERSIONS = {17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}  # by opset: 
 class OnnxModel:
     """proto: the ModelProto without the values of its parameters.
 
-    parameters: by path, those that the graph reads.
+    parameters: by path, those that are no inputs.
     initializers: by name, what is stored of them, each laid out as the graph reads it.
     made: for each node of `located`, the names of its outputs.
     """
@@ -163,11 +163,10 @@ class _Emitter:
                     describe_value(graph.value_info.add(), name, types[name].dtype, types[name].shape)
 
     def parameters(self) -> dict[str, Param]:
-        """The parameters that some node reads, and that are no inputs."""
+        """The parameters that are no inputs."""
         given = set(self.inputs)
-        read = {name for node in self.builder.graph.node for name in node.input}
-        named = {".".join(path): param for path, param in self.located.flat.params.items()}
-        return {name: param for name, param in named.items() if name in read and param not in given}
+        params = self.located.flat.params.items()
+        return {".".join(path): param for path, param in params if param not in given}
 
 
 def with_outputs(model: OnnxModel, count: int | None = None) -> OnnxModel:

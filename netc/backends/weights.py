@@ -11,7 +11,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from netc.backends.output import Part, Piece, Sink, Writer, write_outputs
+from netc.backends.output import Part, Piece, Sink, Writer, read_part, write_outputs
 from netc.backends.safetensors_file import Stored, header_bytes, read_header
 from netc.diagnostics import Diagnostic, Refused
 from netc.diagnostics import wording_weights as wording
@@ -141,7 +141,7 @@ def _count_not_finite(descriptor: int, stored: Stored) -> int:
 def array_of(piece: Piece, param: Param) -> Array:
     """The values of `param`, in memory."""
     if isinstance(piece, Part):
-        piece = np.frombuffer(os.pread(piece.descriptor, piece.length, piece.offset), param.type.dtype)
+        piece = np.frombuffer(read_part(piece), param.type.dtype)
     return piece.reshape(numbers(param.type.shape))
 
 

@@ -251,9 +251,8 @@ class Recurrent(Op):
                 hidden_size=self.hidden_size, direction="bidirectional" if self.bidirectional else None,
                 **attributes,
             )  # fmt: skip
-            y = self._joined(graph, y)
+            y = self._joined(graph, y, self.batch_first and layer == self.num_layers - 1)
             ends = [[*held, last] for held, last in zip(ends, lasts, strict=True)]
-        y = graph.node("Transpose", y, perm=[1, 0, 2]) if self.batch_first else y
         return (y, *(graph.node("Concat", *e, axis=0) if len(e) > 1 else e[0] for e in ends))
 
     def _onnx_weights(self, graph: Graph, weights: Sequence[Weights]) -> list[str]:
@@ -274,16 +273,18 @@ class Recurrent(Op):
         ordered: str = graph.node("Concat", *(parts[i] for i in self.onnx_gates), axis=0)
         return ordered
 
-    def _joined(self, graph: Graph, y: str) -> str:
-        """[T, directions, N, H] to [T, N, directions * H]."""
+    def _joined(self, graph: Graph, y: str, batch_first: bool) -> str:
+        """[T, directions, N, H] to [T, N, directions * H], or [N, T, directions * H].
+
+        The Transpose comes first: one that a MatMul reads makes onnxruntime 1.31 crash on float16 at its default
+        level of optimization (MatmulTransposeFusion).
+        """
+        if not (batch_first or self.bidirectional):
+            return str(graph.node("Squeeze", y, graph.constant([1], "int64")))
+        turned = graph.node("Transpose", y, perm=[2, 0, 1, 3] if batch_first else [0, 2, 1, 3])
         if not self.bidirectional:
-            single: str = graph.node("Squeeze", y, graph.constant([1], "int64"))
-            return single
-        forward, backward = graph.node("Split", y, graph.constant([1, 1], "int64"), axis=1, outputs=2)
-        axis = graph.constant([1], "int64")
-        both = (graph.node("Squeeze", part, axis) for part in (forward, backward))
-        joined: str = graph.node("Concat", *both, axis=2)
-        return joined
+            return str(graph.node("Squeeze", turned, graph.constant([2], "int64")))
+        return str(graph.node("Reshape", turned, graph.constant([0, 0, -1], "int64"), allowzero=0))
 
 
 def gate(a: Array, k: int, size: AnyDim) -> Array:

@@ -69,7 +69,7 @@ MUTANTS = (
     _m("LSTM: gates in torch's order", "recurrent:Recurrent._in_order", "for i in self.onnx_gates", "for i in range(self.gates)"),
     _m("GRU: the reset gate before the product", "gru:GRU.onnx", "linear_before_reset=1", "linear_before_reset=0"),
     _m("RNN: onnx is always tanh", "rnn:RNN.onnx", "activations=[each] * self.directions", "activations=None"),
-    _m("recurrent: the directions are joined in reverse", "recurrent:Recurrent._joined", "for part in (forward, backward)", "for part in (backward, forward)"),
+    _m("recurrent: the directions are joined element by element", "recurrent:Recurrent._joined", "perm=[2, 0, 1, 3] if batch_first else [0, 2, 1, 3]", "perm=[2, 0, 3, 1] if batch_first else [0, 2, 3, 1]"),
     _m("recurrent: torch takes the batch first", "recurrent:Recurrent.torch_call", "*flags, Hole(self.batch_first)", "*flags, Hole(not self.batch_first)"),
     _m("attention: onnx scales by the features", "attention:ScaledDotProductAttention._onnx_scale", "1 / sqrt(features)", "1 / features"),
     _m("attention: causal queries see the next key", "attention:_onnx_causal", '"LessOrEqual", j, column', '"LessOrEqual", column, j'),

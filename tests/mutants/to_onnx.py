@@ -11,6 +11,8 @@ def _m(what: str, where: str, old: str, new: str, *tests: str, equivalent: str =
     )
 
 
+LAYOUT = ("test_onnx_layout",)
+
 MUTANTS = (
     _m("outputs of a node in reverse", "to_onnx:_Emitter.node", "for mark, v in zip(marks, node.outputs, strict=True)",
        "for mark, v in zip(reversed(marks), node.outputs, strict=True)"),
@@ -53,10 +55,27 @@ MUTANTS = (
     _m("a size read off a formula is off", "onnx_sizes:RunTimeSizes._solve", '"Sub", read', '"Add", read'),
     _m("a vector of sizes in reverse", "onnx_sizes:RunTimeSizes.vector",
        "[self._size(d) for d in shape]", "[self._size(d) for d in reversed(shape)]"),
-    _m("weights in another order", "onnx_file:_Message.write",
-       "weights.pieces(list(self.heads))", "weights.pieces(list(reversed(self.heads)))"),
+    _m("weights in another order", "onnx_parameters:values_of",
+       "weights.pieces(list(left))", "weights.pieces(list(reversed(left)))"),
     _m("a weight's frame is a byte short", "onnx_file:_head", "len(head) + size)", "len(head) + size - 1)"),
     _m("the IR version is that of the newest opset", "to_onnx:_envelope", "IR_VERSIONS[opset]", "IR_VERSIONS[23]"),
-    _m("a parameter that nothing reads is written", "to_onnx:_Emitter.parameters",
-       "for name, param in named.items() if name in read", "for name, param in named.items()"),
+    _m("a constant that nothing reads is written", "onnx_layout:drop_unread",
+       "if graph.initializer[index].name not in read:", "if False:", *LAYOUT),
+    _m("a node that nothing reads is written", "onnx_layout:drop_unread",
+       "if read.isdisjoint(node.output):", "if False:", *LAYOUT),
+    _m("a parameter is stored twice", "onnx_layout:_settle", "if not spoilt:", "if True:", *LAYOUT),
+    _m("parts that overlap are taken for all of a parameter", "onnx_layout:_tiles",
+       "max(a, c) < min(b, d)", "max(a, c) > min(b, d)", *LAYOUT),
+    _m("parts that leave a gap are taken for all of a parameter", "onnx_layout:_tiles",
+       "sum(prod(p.shape) for p in parts) != prod(shape)", "False", *LAYOUT),
+    _m("a part of a weight is cut off its other end", "onnx_moves:_cut_patch",
+       "patch.box[source][0] - begin", "patch.box[source][0]", *LAYOUT),
+    _m("weights lie one on the other", "onnx_moves:_concat", "end += x.shape[axis]", "end += 0", *LAYOUT),
+    _m("a weight is not turned", "onnx_parameters:_cut_out", "box.transpose(order + rest)", "box", *LAYOUT),
+    _m("a weight's place in the file is not told", "onnx_layout:layouts",
+       '"start": list(patch.start)', '"start": [0] * len(patch.start)', *LAYOUT),
+    _m("a weight's axes are not told", "onnx_layout:layouts",
+       '"axes": list(patch.axes)', '"axes": sorted(patch.axes)', *LAYOUT),
+    _m("the shape of a value is that of another", "to_onnx:_Emitter.describe_values",
+       "types[name].shape", "types[name].shape[::-1]", *LAYOUT),
 )  # fmt: skip
