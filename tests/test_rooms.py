@@ -137,6 +137,34 @@ def test_the_probe_sees_torch() -> None:
     assert {"torch", "numpy"} <= set(done.stderr.split("LOADED")[-1].split())
 
 
+THREADS = """
+import sys, threading
+sys.setswitchinterval(1e-6)
+from netc.diagnostics import wording_names, wording_train
+errors, start = [], threading.Barrier(16)
+
+def ask():
+    start.wait()
+    try:
+        wording_train.other_classes("a", ["x"], ["y"])
+        wording_names.no_net("x")
+    except Exception as error:
+        errors.append(error)
+
+threads = [threading.Thread(target=ask) for _ in range(16)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+sys.exit(str(errors) if errors else 0)
+"""
+
+
+def test_the_wording_of_messages_is_whole_for_every_thread() -> None:
+    """Images are read by several threads, and the first that is damaged makes them load it at once."""
+    subprocess.run([sys.executable, "-c", THREADS], cwd=ROOT, check=True)
+
+
 # -- reserved names -----------------------------------------------------------------------------------
 
 HOLDERS = (nn.Module, nn.Sequential, nn.ModuleList, nn.ModuleDict)

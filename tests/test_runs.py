@@ -314,6 +314,17 @@ NOT_FINITE = BATCH_NORM.replace("-> Linear(10)", "-> Linear(10)\n    y = y / (y 
             "say the size: --set C=3",
         ),
         (SPEC, ("train.batch=100000",), "error[E08"),
+        (BATCH_NORM.replace("[N", "[4"), (), "takes 4 images at a time"),
+        (
+            BATCH_NORM.replace("int64[N]", "float32[N, 10]").replace("cross_entropy", "mse"),
+            (),
+            "error[E0835]",
+        ),
+        (
+            BATCH_NORM.replace("int64", "float32").replace("cross_entropy(y", "mse(mean(y, axis=1)"),
+            (),
+            "error[E0835]",
+        ),
     ],
 )
 def test_what_fails_before_the_first_step_leaves_nothing(

@@ -202,6 +202,14 @@ def batch_refused(batch: int, why: str) -> Diagnostic:
     )
 
 
+def fixed_batch(net: str, batch: int) -> Diagnostic:
+    return Diagnostic(
+        "E0828",
+        f"`{net}` takes {batch} image{'s' * (batch != 1)} at a time, and training needs a net that takes any number",
+        help="write a name for the first axis of its input and its target, such as [N, ...]",
+    )
+
+
 def loss_not_finite(loss: float, epoch: int, step: int, rate: float) -> Diagnostic:
     return Diagnostic(
         "E0829",

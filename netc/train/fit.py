@@ -19,6 +19,11 @@ def image_shape(net: Net) -> tuple[tuple[int | str, ...], int | None]:
         raise Refused(
             say.not_a_classifier(net.name, len(net.block.inputs), [str(t.type) for t in net.targets])
         )
+    if net.targets[0].type.dtype != "int64":
+        raise Refused(say.not_a_classifier(net.name, 1, [str(net.targets[0].type)]))
+    batch = net.block.inputs[0].type.shape[:1]
+    if batch and isinstance(batch[0], int):
+        raise Refused(say.fixed_batch(net.name, batch[0]))
     first = net.block.outputs[0].type.shape
     outputs: AnyDim | None = first[1] if len(first) == 2 else None
     shape = tuple(d if isinstance(d, int) else str(d) for d in net.block.inputs[0].type.shape[1:])
