@@ -232,6 +232,7 @@ def test_a_multiple_among_facts_is_put_in() -> None:
 def test_facts_of_one_size() -> None:
     every = Fact("H", 4).joined(Fact("H", 6, 5, 40)).joined(Fact("H", maximum=36))
     assert every == Fact("H", 12, 5, 36) and str(every) == "H % 12 == 0 and H <= 36"
+    assert every.joined(Fact("H", 4, maximum=99)) == every == every.joined(Fact("H", 4))
     assert [n for n in range(50) if every.admits(n)] == [12, 24, 36]
     assert every.possible and not Fact("H", 12, 13, 23).possible and Fact("H", 12, 13, 24).possible
 

@@ -61,7 +61,7 @@ def test_a_room_imports_from_those_before_it(path: Path) -> None:
 # -- no phase names an op -----------------------------------------------------------------------------
 
 PHASES = ("syntax", "ir", "passes", "autodiff", "backends", "deploy", "fuzz")
-GENERAL = {"contract", "code", "attributes", "arrays", "notation", "initialiser"}
+GENERAL = {"contract", "code", "attributes", "arrays", "notation", "initialiser", "index_range"}
 WORDS = {  # of other meanings: compile-time helpers, parameters of initialisers, ONNX's own names
     "autodiff/step.py": {"step"},  # of training
     "autodiff/tape.py": {"reshape", "permute", "sum", "mean", "max"},  # methods that gradient rules call

@@ -296,6 +296,7 @@ class Identity(Elementwise):
     """
 
     aliases = ("Identity",)
+    elements_of = ("x",)
     accepts = DTYPES
     analytic = True
     cost = 0

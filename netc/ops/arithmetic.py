@@ -22,6 +22,7 @@ from netc.ops.contract import (
     sample,
     uniform,
 )
+from netc.ops.index_range import IndexRange, Known, apart
 from netc.ops.notation import equal, function, log, unbroadcast, where
 
 NUMBERS = (*FLOATS, *INTEGERS)
@@ -109,6 +110,13 @@ class Add(Binary):
     onnx_name = "Add"
     analytic = True
 
+    def index_range(self, known: Known, a: Shape, b: Shape) -> IndexRange | None:
+        of_a, of_b = known
+        if of_a is None or of_b is None or not apart(a, b):
+            return None
+        rises = of_a.ramp and of_b.ramp and not (a and b)
+        return IndexRange(of_a.below + of_b.below - 1, ramp=rises, each=of_a.each and of_b.each)
+
     def forward(self, a: Array, b: Array) -> Array:
         return a + b
 
@@ -173,6 +181,12 @@ class Mul(Binary):
     operator = "*"
     onnx_name = "Mul"
     analytic = True
+
+    def index_range(self, known: Known, a: Shape, b: Shape) -> IndexRange | None:
+        of_a, of_b = known
+        if of_a is None or of_b is None or not apart(a, b):
+            return None
+        return IndexRange((of_a.below - 1) * (of_b.below - 1) + 1, each=of_a.each and of_b.each)
 
     def forward(self, a: Array, b: Array) -> Array:
         return a * b

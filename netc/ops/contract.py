@@ -7,6 +7,7 @@ A family file defines ops; nothing else in netc names one (but the generated cat
     forward, vjp     the numpy reference and the gradient rule (`netc.ops.notation`)
     branch           which smooth piece of a piecewise function each element lies on
     below            which whole numbers an operand of positions may hold
+    index_range      which whole numbers its outputs hold, where they are positions
     training, noise  what training computes, where it differs, and the mask that it draws for it
     flops, macs      the cost
     torch, module    the PyTorch spelling: an expression, and the constructor of its nn.Module
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, dataclass_tr
 
 from netc.dims import AnyDim, Shape
 from netc.ops.code import Code
+from netc.ops.index_range import IndexRange, Known, widest
 from netc.ops.registry import OPERATORS as OPERATORS
 from netc.ops.registry import OPS as OPS
 
@@ -203,6 +205,9 @@ class Op:
     trains: ClassVar[bool] = False  # training computes something else: `training` says what
     numbers: ClassVar[bool] = False  # `torch` can spell an operand that is a number, such as 0.5
     cuts: ClassVar[bool] = False  # it gives a tuple of outputs, even where that is of one
+    elements_of: ClassVar[
+        tuple[str, ...]
+    ] = ()  # operands of which its outputs hold every element, and no other
     nested: ClassVar[bool] = False  # its module takes, and gives, what follows the first as one tuple
     samples: ClassVar[tuple[Sample, ...]] = ()
 
@@ -256,6 +261,12 @@ class Op:
     def below(self, *operands: Any) -> tuple[AnyDim | None, ...]:
         """For each operand, from the Shapes of all, what whole numbers from 0 in it stay below; None where any do."""
         return (None,) * len(operands)
+
+    def index_range(self, known: Known, *operands: Any) -> IndexRange | tuple[IndexRange | None, ...] | None:
+        """What is known of the whole numbers in the output, or in each, from what is of the operands and their Shapes."""
+        names = self.operand_names(len(known))
+        held = [r for name, r in zip(names, known, strict=True) if name.partition("[")[0] in self.elements_of]
+        return widest(held)
 
     def noise(self, *operands: Any) -> Noise | None:
         """The mask that training draws, from the Shapes of the operands; None where it draws none."""

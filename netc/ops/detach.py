@@ -22,6 +22,7 @@ class Detach(Elementwise):
     """
 
     aliases = ("stop_gradient",)
+    elements_of = ("x",)
     accepts = DTYPES
     differentiable = False
     held = True

@@ -5,11 +5,12 @@ from __future__ import annotations
 from math import inf
 from typing import Any, ClassVar
 
-from netc.dims import Shape
+from netc.dims import Shape, decide
 from netc.ops.arithmetic import UNLIKE, Binary
 from netc.ops.arrays import np
 from netc.ops.code import Code, infix
 from netc.ops.contract import INTEGERS, Array, Graph, Operand, given, register, sample, uniform
+from netc.ops.index_range import IndexRange, Known
 from netc.ops.notation import function, unbroadcast
 
 # What is whole is divided by 0 in vain, which the check of other dtypes draws.
@@ -51,6 +52,13 @@ def _need_divisor(b: Array) -> None:
         raise ZeroDivisionError("a whole number is divided by 0")
 
 
+def _number(known: IndexRange | None, shape: Shape) -> int | None:
+    """The one positive number that the operand is, where it is known."""
+    if known is None or not known.ramp or shape or not isinstance(known.below, int):
+        return None
+    return known.below - 1 or None
+
+
 @register("floor_divide")
 class FloorDivide(Division):
     """y = the greatest whole number that is at most a / b, as Python's // has it: -7 // 2 is -4.
@@ -63,6 +71,12 @@ class FloorDivide(Division):
 
     operator = "//"
     differentiable = False
+
+    def index_range(self, known: Known, a: Shape, b: Shape) -> IndexRange | None:
+        of_a, number = known[0], _number(known[1], b)
+        if of_a is None or number is None:
+            return None
+        return IndexRange((of_a.below - 1) // number + 1, ramp=of_a.ramp and not a, each=of_a.each)
 
     def forward(self, a: Array, b: Array) -> Array:
         _need_divisor(b)
@@ -97,6 +111,16 @@ class Remainder(Division):
     """
 
     operator = "%"
+
+    def index_range(self, known: Known, a: Shape, b: Shape) -> IndexRange | None:
+        of_a, number = known[0], _number(known[1], b)
+        if of_a is None or number is None or not isinstance(of_a.below, int):
+            return None
+        if of_a.ramp and not a:
+            return IndexRange((of_a.below - 1) % number + 1, ramp=True)
+        wraps = of_a.each or (of_a.ramp and len(a) == 1 and decide("least", a[0], number) is True)
+        fits = of_a.below <= number
+        return IndexRange(min(of_a.below, number), each=of_a.each) if fits or wraps else None
 
     def forward(self, a: Array, b: Array) -> Array:
         _need_divisor(b)

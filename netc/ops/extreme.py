@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from math import inf, nan
 
+from netc.dims import Shape
 from netc.ops.arithmetic import PAIRS, UNLIKE, WHOLE_PAIRS, Binary
 from netc.ops.arrays import np
 from netc.ops.code import Code, call
 from netc.ops.contract import Array, Operand, given, register, sample
+from netc.ops.index_range import IndexRange, Known, apart, numbers_of
 from netc.ops.notation import unbroadcast, where
 
 EXTREMES = (
@@ -46,6 +48,10 @@ class Maximum(Extreme):
     analytic = True
     onnx_name = "Max"
 
+    def index_range(self, known: Known, a: Shape, b: Shape) -> IndexRange | None:
+        numbers = numbers_of(known) if apart(a, b) else None
+        return IndexRange(max(numbers)) if numbers else None
+
     def forward(self, a: Array, b: Array) -> Array:
         return np.maximum(a, b)
 
@@ -67,6 +73,10 @@ class Minimum(Extreme):
 
     analytic = True
     onnx_name = "Min"
+
+    def index_range(self, known: Known, a: Shape, b: Shape) -> IndexRange | None:
+        numbers = numbers_of(known) if apart(a, b) else None
+        return IndexRange(min(numbers)) if numbers else None
 
     def forward(self, a: Array, b: Array) -> Array:
         return np.minimum(a, b)

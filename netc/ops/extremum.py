@@ -11,6 +11,7 @@ from netc.ops.arrays import np
 from netc.ops.attributes import axes_of, axis_of
 from netc.ops.code import Code, Keyword, method
 from netc.ops.contract import FLOATS, INTEGERS, Array, Graph, Op, Operand, given, integers, register, sample
+from netc.ops.index_range import IndexRange, Known
 from netc.ops.notation import cast, equal, where
 from netc.ops.reduce import Reduction
 
@@ -42,6 +43,10 @@ class Max(Extremum):
     analytic = True
     torch_name = "amax"
     onnx_name = "ReduceMax"
+
+    def index_range(self, known: Known, x: Shape) -> IndexRange | None:
+        (of_x,) = known
+        return IndexRange(of_x.below, each=of_x.each) if of_x else None
 
     def forward(self, x: Array) -> Array:
         return np.max(x, self.axis, keepdims=self.keepdims)
@@ -119,6 +124,9 @@ class Place(Op):
     def dtype(self, x: str) -> str:
         super().dtype(x)
         return "int64"
+
+    def index_range(self, known: Known, x: Shape) -> IndexRange:
+        return IndexRange(x[axis_of(self.axis, len(x))], each=True)
 
     def branch(self, x: Array) -> Array:
         return self.forward(x)

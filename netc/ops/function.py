@@ -291,6 +291,7 @@ class Cast(Function):
     Source: https://onnx.ai/onnx/operators/onnx__Cast.html
     """
 
+    elements_of = ("x",)
     accepts = DTYPES
     analytic = True
     cost = 0

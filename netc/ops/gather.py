@@ -23,6 +23,7 @@ from netc.ops.contract import (
     require,
     sample,
 )
+from netc.ops.index_range import IndexRange, Known
 from netc.ops.notation import function
 
 
@@ -81,6 +82,9 @@ class Gather(Op):
 
     def below(self, x: Shape, index: Shape) -> tuple[AnyDim | None, ...]:
         return None, x[self.axis]
+
+    def index_range(self, known: Known, x: Shape, index: Shape) -> IndexRange | None:
+        return known[0] if known[0] and known[0].each else None
 
     def flops(self, y: Shape, x: Shape, index: Shape) -> Any:
         return 0

@@ -17,6 +17,7 @@ class Join(Op):
     """What concat and stack share."""
 
     operands = ("*xs",)
+    elements_of = ("xs",)
     accepts = DTYPES
     analytic = True
 

@@ -22,6 +22,7 @@ from netc.ops.contract import (
     require,
     sample,
 )
+from netc.ops.index_range import IndexRange, Known
 
 LARGEST = {"int32": 2**31, "int64": 2**53}  # what a float holds exactly, too
 
@@ -52,6 +53,10 @@ class FullLike(Op):
 
     def forward(self, x: Array) -> Array:
         return np.full(x.shape, self.fill_value, x.dtype)
+
+    def index_range(self, known: Known, x: Shape) -> IndexRange | None:
+        number = self.fill_value
+        return IndexRange(int(number) + 1, each=True) if number >= 0 and number == int(number) else None
 
     def flops(self, y: Shape, x: Shape) -> Any:
         return 0
@@ -105,6 +110,9 @@ class Positions(Op):
 
     def forward(self, x: Array) -> Array:
         return np.arange(x.shape[self.axis], dtype="int64")
+
+    def index_range(self, known: Known, x: Shape) -> IndexRange:
+        return IndexRange(x[axis_of(self.axis, len(x))], ramp=True)
 
     def flops(self, y: Shape, x: Shape) -> Any:
         return 0

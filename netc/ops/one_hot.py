@@ -8,6 +8,7 @@ from netc.dims import AnyDim, Shape, at_least
 from netc.ops.arrays import np
 from netc.ops.code import Code, Hole, call
 from netc.ops.contract import Array, Graph, Op, Operand, given, integers, register, require, sample
+from netc.ops.index_range import IndexRange, Known
 from netc.ops.shape import unsqueeze_node
 
 
@@ -38,6 +39,9 @@ class OneHot(Op):
 
     def below(self, x: Shape) -> tuple[AnyDim | None, ...]:
         return (self.num_classes,)
+
+    def index_range(self, known: Known, x: Shape) -> IndexRange:
+        return IndexRange(2)
 
     def flops(self, y: Shape, x: Shape) -> Any:
         return 0

@@ -15,6 +15,7 @@ from netc.ops.layout import each
 class Reordering(Op):
     """What holds of an op that puts axes in another order: axis i of y is axis `order[i]` of x."""
 
+    elements_of = ("x",)
     accepts = DTYPES
     analytic = True
 

@@ -10,6 +10,7 @@ from netc.dims import AnyDim, Shape, at_least, value
 from netc.ops.arrays import np
 from netc.ops.code import Hole, Keyword
 from netc.ops.contract import Array, Graph, Operand, given, integers, register, require, sample
+from netc.ops.index_range import IndexRange, Known
 from netc.ops.notation import apply, function
 from netc.ops.pool import Pooling, onnx_pad
 from netc.ops.window import Window
@@ -57,6 +58,18 @@ class MaxPooling(Pooling):
     def dtype(self, x: str) -> str | tuple[str, ...]:
         made = super().dtype(x)
         return (str(made), "int64") if self.return_indices else made
+
+    def index_range(self, known: Known, x: Shape) -> IndexRange | tuple[IndexRange | None, ...] | None:
+        """The place of the last element that a window covers, where all windows lie on the map."""
+        if not self.return_indices:
+            return None
+        window = self.window()
+        place: AnyDim = 0
+        if any(window.padding):
+            return None, None
+        for n, last in zip(x[2:], window.reached(window.positions(x[2:])), strict=True):
+            place = place * n + last - 1
+        return None, IndexRange(place + 1)
 
     def forward(self, x: Array) -> Array:
         return self._found(x) if self.return_indices else self._largest(x)

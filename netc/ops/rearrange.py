@@ -37,6 +37,7 @@ class Rearrange(Op):
     Source: Rogozhnikov, Einops: Clear and Reliable Tensor Manipulations (2022), https://einops.rocks
     """
 
+    elements_of = ("x",)
     accepts = DTYPES
     analytic = True
     extra = "sizes"

@@ -24,6 +24,7 @@ class Roll(Op):
     Source: torch.roll, https://docs.pytorch.org/docs/stable/generated/torch.roll.html
     """
 
+    elements_of = ("x",)
     accepts = DTYPES
     analytic = True
     shifts: tuple[int, ...]
@@ -94,6 +95,7 @@ class Flip(Op):
     Source: torch.flip, https://docs.pytorch.org/docs/stable/generated/torch.flip.html
     """
 
+    elements_of = ("x",)
     accepts = DTYPES
     analytic = True
     axis: tuple[int, ...]

@@ -128,6 +128,8 @@ def _run(
                     return _applied(op_class, attributes, operands, facts)
             except Learn as learnt:
                 fact = learnt.fact
+            if fact.maximum is not None:
+                return None  # so few sizes are better shown as numbers
             facts[fact.name] = facts.get(fact.name, fact).joined(fact)
             if fact.multiple > 1:
                 whole = {fact.name: size(fact.name, fact.multiple)}

@@ -15,6 +15,7 @@ from netc.ops.layout import each, fill, reshape_node
 class Reshaping(Op):
     """What holds of an op that gives the same values, in order, another shape."""
 
+    elements_of = ("x",)
     accepts = DTYPES
     analytic = True
 

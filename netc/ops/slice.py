@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from netc.dims import AnyDim, Shape, at_least, ceil_divide, show
 from netc.ops.code import Code, Hole, Piece
 from netc.ops.contract import DTYPES, Array, Graph, Op, Operand, integers, register, require, sample
+from netc.ops.index_range import IndexRange, Known
 from netc.ops.notation import pad
 
 Bound: TypeAlias = "AnyDim | None"
@@ -52,6 +53,18 @@ class Slice(Op):
 
     def shape(self, x: Shape) -> Shape:
         return tuple(r.length for r in self.ranges(x) if not r.drops)
+
+    def index_range(self, known: Known, x: Shape) -> IndexRange | None:
+        (of_x,) = known
+        if of_x is None or of_x.each:
+            return of_x
+        ranges = self.ranges(x)
+        if of_x.ramp:
+            (r,) = ranges
+            last = r.start + (r.length - 1) * r.step
+            return IndexRange(of_x.below - x[0] + last + 1, ramp=r.step == 1 or r.drops)
+        whole = all((r.start, r.length) == (0, n) for r, n in zip(ranges, x, strict=True))
+        return of_x if whole else None
 
     def forward(self, x: Array) -> Array:
         return x[tuple(r.start if r.drops else slice(r.start, r.stop, r.step) for r in self.ranges(x.shape))]

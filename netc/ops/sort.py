@@ -21,6 +21,7 @@ from netc.ops.contract import (
     require,
     sample,
 )
+from netc.ops.index_range import IndexRange, Known, widest
 from netc.ops.notation import function
 
 
@@ -64,6 +65,9 @@ class Sort(Op):
 
     def dtype(self, x: str) -> tuple[str, ...]:
         return (str(super().dtype(x)), "int64")
+
+    def index_range(self, known: Known, x: Shape) -> tuple[IndexRange | None, IndexRange]:
+        return widest(known), IndexRange(x[axis_of(self.axis, len(x))], each=True)
 
     def forward(self, x: Array) -> tuple[Array, Array]:
         index = _order(x, self.axis, self.descending)
@@ -130,6 +134,9 @@ class Argsort(Op):
         super().dtype(x)
         return "int64"
 
+    def index_range(self, known: Known, x: Shape) -> IndexRange:
+        return IndexRange(x[axis_of(self.axis, len(x))], each=True)
+
     def forward(self, x: Array) -> Array:
         return _order(x, self.axis, self.descending)
 
@@ -194,6 +201,9 @@ class Topk(Op):
 
     def dtype(self, x: str) -> tuple[str, ...]:
         return (str(super().dtype(x)), "int64")
+
+    def index_range(self, known: Known, x: Shape) -> tuple[IndexRange | None, IndexRange]:
+        return None, IndexRange(x[axis_of(self.axis, len(x))], each=True)
 
     def forward(self, x: Array) -> tuple[Array, Array]:
         axis = axis_of(self.axis, len(x.shape))

@@ -22,6 +22,7 @@ class Expand(Op):
     Source: torch.Tensor.expand, https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand.html
     """
 
+    elements_of = ("x",)
     accepts = DTYPES
     analytic = True
     variadic = "sizes"
@@ -95,6 +96,7 @@ class Tile(Op):
     Source: torch.tile, https://docs.pytorch.org/docs/stable/generated/torch.tile.html
     """
 
+    elements_of = ("x",)
     accepts = DTYPES
     analytic = True
     variadic = "dims"
@@ -163,6 +165,7 @@ class RepeatInterleave(Op):
     https://docs.pytorch.org/docs/stable/generated/torch.repeat_interleave.html
     """
 
+    elements_of = ("x",)
     accepts = DTYPES
     analytic = True
     repeats: int

@@ -39,6 +39,7 @@ class TypeAs(Op):
 
     analytic = True
     operands = ("x", "other")
+    elements_of = ("x",)
     accepts = DTYPES
 
     def shape(self, x: Shape, other: Shape) -> Shape:

@@ -17,6 +17,7 @@ from netc.passes.elaboration.helpers import opened
 from netc.passes.elaboration.naming import claim, numbered, snake_case
 from netc.passes.elaboration.numbers import concrete
 from netc.passes.elaboration.precision import check_attributes, float_dtype, representable
+from netc.passes.elaboration.ranges import check_indices, keep_ranges, ranges_of
 from netc.passes.elaboration.results import check_count, check_led
 from netc.passes.elaboration.shared import check_shared, difference
 from netc.passes.elaboration.sizes import check_known, check_size
@@ -171,11 +172,13 @@ def apply_op(
     check_count(frame, op, operands, span)
     inputs = _constants(frame, op, operands, span)
     shapes = [v.type.shape for v in inputs]
+    known = ranges_of(frame, inputs)
     places = layer.places if layer is not None else {}
     try:
         op.dtype(*(v.type.dtype for v in inputs))
         made = op.shape(*shapes)
         op.agree(shapes, [v.type.dtype for v in inputs])
+        check_indices(op, known, shapes)
         wanted = op.params(*shapes)
     except Mismatch as error:
         at = places.get(error.at, span)
@@ -202,6 +205,7 @@ def apply_op(
     if not wanted and place.path is None and is_constant(op, inputs):
         constants = folded(frame, op, inputs, [v.type for v in outputs], span)
         return constants if isinstance(made, list) else constants[0]
+    keep_ranges(frame, op, known, shapes, outputs)
     check_attributes(frame, op, inputs, layer, span)
     wanted = started(frame, op, wanted, layer, float_dtype(inputs), span)
     path, params = _instance(frame, op, wanted, inputs, span, place)
@@ -360,7 +364,7 @@ def _apply_block(frame: Frame, layer: BlockLayer, inputs: Sequence[Value], span:
     from netc.passes.elaboration.instantiate import instantiate
 
     name = layer.definition.name
-    block, sizes = instantiate(frame, layer, inputs, Site(name, span))
+    block, sizes, known = instantiate(frame, layer, inputs, Site(name, span))
     path = place.path if place.path is not None else numbered(frame, snake_case(name))
     if claim(frame, path, place.identity or object(), block, span):
         owner = frame.owners[path]
@@ -376,5 +380,6 @@ def _apply_block(frame: Frame, layer: BlockLayer, inputs: Sequence[Value], span:
         )
         for v in block.outputs
     )
+    frame.ranges.update((v, held) for v, held in zip(outputs, known, strict=True) if held is not None)
     _add(frame, Call(block, tuple(inputs), outputs, path, sizes, span), span)
     return outputs[0] if len(outputs) == 1 else outputs

@@ -10,12 +10,26 @@ from typing import Any, NoReturn
 from netc.diagnostics import Diagnostic, Note, Refused, Span, wording_shapes
 from netc.dims import Dim, Facts, Guard, Prover, show, size, substitute
 from netc.ir.module import Block, Param, Path, Step, Value
+from netc.ops.index_range import IndexRange, Known
 from netc.passes.elaboration.values import Definition, Function, Poisoned, Rule
 from netc.syntax import tree
 
 NODES = 100_000
 WORK = 2_000_000  # expressions evaluated and statements run, in all rounds
 FOUND = 100
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A block elaborated, and what it asked of its caller.
+
+    kinds: what of the whole numbers in its inputs is known. ranges: what then is of those in its outputs.
+    """
+
+    block: Block
+    guards: tuple[Guard, ...]
+    kinds: tuple[Any, ...]
+    ranges: Known
 
 
 @dataclass
@@ -31,7 +45,7 @@ class Session:
     facts: Facts
     dynamic: frozenset[str] = frozenset()
     found: dict[tuple[str, Any, int], Diagnostic] = field(default_factory=dict)
-    variants: dict[Any, list[tuple[Block, tuple[Guard, ...]]]] = field(default_factory=dict)
+    variants: dict[Any, list[Variant]] = field(default_factory=dict)
     stack: list[Definition] = field(default_factory=list)
     starting: list[tuple[Frame, Rule]] = field(default_factory=list)
     met: set[Rule] = field(default_factory=set)
@@ -105,6 +119,7 @@ class Frame:
     prefixes: dict[Path, Span] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     origins: dict[Value, Span] = field(default_factory=dict)
+    ranges: dict[Value, IndexRange] = field(default_factory=dict)
     deferred: list[tree.Result] = field(default_factory=list)
     helpers: tuple[Function, ...] = ()
     rules: tuple[Rule, ...] = ()

@@ -9,9 +9,11 @@ from netc.diagnostics import wording_calls, wording_names, wording_shapes
 from netc.dims import AnyDim, Dim, Guard, Learn, Prover, proving, same, size, substitute
 from netc.ir.module import Block, Type, Value
 from netc.ops.contract import DTYPES
+from netc.ops.index_range import Known
 from netc.passes.elaboration.evaluate import evaluate
-from netc.passes.elaboration.frame import Frame, Site
+from netc.passes.elaboration.frame import Frame, Site, Variant
 from netc.passes.elaboration.numbers import is_number
+from netc.passes.elaboration.ranges import enter_ranges, hidden, in_caller, ranges_of, without_ranges
 from netc.passes.elaboration.recursion import circle
 from netc.passes.elaboration.results import chained, written_layer
 from netc.passes.elaboration.values import BlockLayer, Poisoned
@@ -20,8 +22,8 @@ from netc.syntax import tree
 
 def instantiate(
     frame: Frame, layer: BlockLayer, inputs: Sequence[Value], site: Site
-) -> tuple[Block, Mapping[str, AnyDim]]:
-    """The block for `inputs`, and its sizes in those of the calling block."""
+) -> tuple[Block, Mapping[str, AnyDim], Known]:
+    """The block for `inputs`, its sizes in those of the calling block, and what is known of its outputs there."""
     from netc.passes.elaboration.statements import elaborate_body
 
     declared = declarations(layer.definition.tree, "input")
@@ -38,12 +40,16 @@ def instantiate(
         raise frame.refuse(wording_names.recursion(site.span, path))
     arguments = _arguments(frame, layer, site)
     sizes = _match(frame, site, declared, inputs, arguments)
-    given = {name: substitute(dim, frame.prover.given) for name, dim in sizes.items()}
+    known = ranges_of(frame, inputs)
+    asked = {**sizes, **hidden(declared, known)}
+    given = {name: substitute(dim, frame.prover.given) for name, dim in asked.items()}
+    kinds = tuple(held and (held.ramp, held.each) for held in known)
     key = (layer.definition, _hashable(arguments), tuple(v.type.dtype for v in inputs), frame.rules)
-    for block, guards in frame.session.variants.get(key, ()):
-        if _fits(frame, guards, given):
-            _inherit(frame, guards, sizes)
-            return block, sizes
+    variants = frame.session.variants.setdefault(key, [])
+    for variant in variants:
+        if variant.kinds == kinds and _fits(frame, variant.guards, given):
+            _inherit(frame, variant.guards, asked)
+            return variant.block, sizes, in_caller(variant.ranges, asked)
     inside = Frame(
         frame.session,
         layer.definition,
@@ -54,6 +60,7 @@ def instantiate(
         rules=frame.rules,
     )
     _declare(inside, declared, inputs, sizes)
+    enter_ranges(inside, known)
     before = len(frame.session.found)
     frame.session.stack.append(layer.definition)
     try:
@@ -63,11 +70,13 @@ def instantiate(
         frame.session.stack.pop()
     if len(frame.session.found) > before or not inside.outputs:
         raise Poisoned
-    block = finish(inside, arguments, sizes)
     guards = tuple(inside.prover.guards)
-    _inherit(frame, guards, sizes)
-    frame.session.variants.setdefault(key, []).append((block, guards))
-    return block, sizes
+    alike = (v.block for v in variants if _fits(frame, without_ranges(v.guards), given))
+    block = next(alike, None) or finish(inside, arguments, sizes)  # ranges are checked, and change no node
+    made = Variant(block, guards, kinds, ranges_of(inside, inside.outputs))
+    _inherit(frame, guards, asked)
+    variants.append(made)
+    return block, sizes, in_caller(made.ranges, asked)
 
 
 def finish(frame: Frame, arguments: Mapping[str, Any], sizes: Mapping[str, AnyDim]) -> Block:
