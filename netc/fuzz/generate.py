@@ -119,15 +119,27 @@ class _Writer:
             return
         inner.inputs = [i for _, i in read]
         try:
-            name = self._define(inner, outputs)
+            name, setting = self._define(inner, outputs)
         except Unspellable:
             return
         self._call(body, name, inner, outputs, [h for h, _ in read])
         others = [[h for h in body.held if h.sound and h.type == i.type] for i in inner.inputs]
         if body.rng.random() < 0.4:
+            if setting and len(read) == 1:
+                name = self._passed(name, setting, read[0][1])
             self._call(body, name, inner, outputs, [body.rng.choice(found) for found in others])
 
-    def _define(self, inner: Draft, outputs: Sequence[Held]) -> str:
+    def _passed(self, name: str, setting: str, given: Held) -> str:
+        """A block that takes the block `name`, which has some of its arguments, and gives it the others."""
+        rng, taker = self.draft.rng, self.draft.name("Taker")
+        before, after = (setting, "") if rng.random() < 0.5 else ("", setting)
+        sizes = ", ".join(self.draft.name("S") for _ in given.type.shape)
+        lines = [f"    input x: [{sizes}]", f"    output x -> unit({after})"]
+        self.blocks.append("\n".join([f"block {taker}(unit: layer = {name}({before})) {{", *lines, "}"]))
+        return f"{taker}({name}({before}))" if rng.random() < 0.5 else taker
+
+    def _define(self, inner: Draft, outputs: Sequence[Held]) -> tuple[str, str]:
+        """The name of a block of what `inner` holds, and an argument that it takes, if any."""
         rng, name = inner.rng, inner.name("Unit")
         inputs = []
         for held in inner.inputs:
@@ -143,7 +155,8 @@ class _Writer:
         parameter = self._parameter(rng, body) if rng.random() < 0.5 else ""
         output = f"    output {', '.join(h.name for h in outputs)}"
         self.blocks.append("\n".join([f"block {name}{parameter} {{", *inputs, *body, output, "}"]))
-        return name + ("*" if parameter else "")
+        setting = re.sub(r"^\((\w+): \w+ = (.*)\)$", r"\1=\2", parameter)
+        return name, setting
 
     def _size(self, inner: Draft, dim: AnyDim) -> str:
         if dim == N:
@@ -169,13 +182,13 @@ class _Writer:
         arrays = [values[h] for h in outputs if h in values]
         if len(arrays) != len(outputs) or not all(soundness(a) for a in arrays):
             return
-        block, names = name.rstrip("*"), [h.name for h in given]
-        text = f"{block}({', '.join(names)})"
-        if body.rng.random() < 0.4:
-            text = f"{names[0] if len(names) == 1 else '(' + ', '.join(names) + ')'} -> {block}"
+        names = [h.name for h in given]
+        text = f"{name}({', '.join(names)})"
+        if body.rng.random() < 0.4 or ")" in name:
+            text = f"{names[0] if len(names) == 1 else '(' + ', '.join(names) + ')'} -> {name}"
         types = [h.type for h in outputs]
         if len(names) == 1 and types == [given[0].type] and body.rng.random() < 0.3:
-            text = f"{names[0]} -> {block} * 2"
+            text = f"{names[0]} -> {name} * 2"
         body.used.update(names)
         body._bind(text, types, arrays, [True] * len(arrays), False)
         body.calls += inner.calls[:1]
