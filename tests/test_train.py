@@ -332,8 +332,8 @@ def test_a_signal_stops_after_its_step_and_handlers_come_back(tmp_path):
 
 def test_a_second_signal_acts_at_once():
     with pytest.raises(KeyboardInterrupt), interruptible():
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
 
 # The folder of a run
