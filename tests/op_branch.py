@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 from op_case import Case, case_of, several
-from op_torch import gradient_case, has_gradient, vjp
+from op_torch import gradient_case, has_gradient, moving, vjp
 
 from netc.ops.contract import Sample
 
@@ -151,8 +151,8 @@ def complex_step(op_class, sample):
     case, gs, gradients = gradient_case(op_class, sample)
     rng = np.random.default_rng(13)
     way = [
-        rng.normal(size=x.shape) if d is not None else None
-        for x, d in zip(case.arrays, gradients, strict=True)
+        moving(case, i, rng.normal(size=x.shape)) if d is not None else None
+        for i, (x, d) in enumerate(zip(case.arrays, gradients, strict=True))
     ]
     arrays = [x if d is None else x + 1e-30j * d for x, d in zip(case.arrays, way, strict=True)]
     with np.errstate(all="ignore"):

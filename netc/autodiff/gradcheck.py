@@ -4,72 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod, sqrt
+from math import prod
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from netc.autodiff.backward import Gradients, backward
 from netc.autodiff.differentiable import differentiable
-from netc.autodiff.interpret import interpret
-from netc.autodiff.moving import Point, takes_complex
-from netc.autodiff.reverse import reverse
+from netc.autodiff.finite import NotFinite, finite, first_not_finite
+from netc.autodiff.moving import Point
+from netc.autodiff.row import TOLERANCE, Check, Row, typical_slope
 from netc.autodiff.rules import BrokenRule, broken_rules
-from netc.autodiff.stencil import Slope, complex_slope, difference_slope
 from netc.autodiff.subject import Subject
-from netc.ir.module import Node, Param, Value
+from netc.ir.module import Node, Value
 from netc.passes.initial import numbers
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
-TOLERANCE = 1e-6
-NOTHING = (
-    1e-8  # of the steepest operand's slope: below it a gradient is rounding, as of a bias before a BatchNorm
-)
-SKIPPED = 0.05  # of the directions of an operand that may meet kinks
 DIRECTIONS = 20
 WORK = 3e10  # multiply-adds that the default number of directions may cost
 EVALUATIONS = 20  # of the graph for a direction, about
 
 
 @dataclass(frozen=True)
-class Row:
-    """One parameter or input. error: the largest relative error over its directions.
-
-    kinks: the places of the nodes at which directions were given up. steps: the narrowest step used.
-    zero: whether every element of the gradient is 0.
-    """
-
-    name: str
-    kind: str  # "parameter" or "input"
-    shape: tuple[int, ...]
-    method: str  # "complex step" or "differences"
-    directions: int
-    skipped: int
-    error: float
-    step: float
-    kinks: tuple[str, ...]
-    zero: bool = False
-
-    @property
-    def too_many_kinks(self) -> bool:
-        return self.skipped > SKIPPED * self.directions
-
-
-@dataclass(frozen=True)
 class Report:
-    """What a check of one net found. blamed: the rules at fault, where an error is too large."""
+    """What a check of one net found. blamed: the rules at fault, where an error is too large.
+
+    not_finite: why nothing could be compared, if so.
+    """
 
     net: str
     sizes: Mapping[str, int]
     tolerance: float
     rows: tuple[Row, ...]
     blamed: tuple[BrokenRule, ...]
+    not_finite: NotFinite | None = None
 
     @property
     def passed(self) -> bool:
-        right = all(row.error <= self.tolerance and not row.too_many_kinks for row in self.rows)
-        return right and not (self.rows and all(row.zero for row in self.rows))
+        right = not any(row.too_large or row.too_many_kinks for row in self.rows)
+        return right and self.not_finite is None and not self.zero
+
+    @property
+    def zero(self) -> bool:
+        """Whether no parameter and no input has a slope."""
+        return bool(self.rows) and all(row.zero for row in self.rows)
 
     @property
     def worst(self) -> float:
@@ -85,25 +65,39 @@ def gradcheck(
 ) -> Report:
     """Compares the gradient of the subject's number for each float parameter and input with slopes.
 
-    directions: how many at random for each; by the cost of the net unless given. told: is given each row.
+    tolerance: of slopes by complex steps; those by differences are held to no less than 1e-6. directions: how many at
+    random for each; by the cost of the net unless given. told: is given each row.
     """
     wrt = tuple(differentiable(subject))
+    gradients = backward(subject, wrt)
+    if (stopped := not_finite(subject, gradients)) is not None:
+        return Report(subject.net.name, subject.sizes, tolerance, (), (), stopped)
     if directions is None:
         directions = affordable(subject, len(wrt))
-    gradients = gradients_of(subject, wrt)
+    rows = []
+    check = started(subject, gradients, tolerance, seed)
+    for value, array in zip(wrt, gradients.arrays, strict=True):
+        rows.append(check.row(value, array, directions))
+        told(rows[-1])
+    blamed = broken_rules(subject, tolerance) if any(row.too_large for row in rows) else ()
+    return Report(subject.net.name, subject.sizes, tolerance, tuple(rows), blamed)
+
+
+def started(subject: Subject, gradients: Gradients, tolerance: float, seed: int) -> Check:
+    """The check of a subject's operands, one by one."""
     point = Point(subject.located, subject.inputs, subject.weights)
-    rng = np.random.default_rng([seed, 1])
-    typical = [_typical(point.values[v], g) for v, g in zip(wrt, gradients, strict=True)]
-    least = NOTHING * max(typical, default=0.0)
-    rows, widest = [], 0
-    for value, gradient, scale in zip(wrt, gradients, typical, strict=True):
-        row, widest = _row(point, value, gradient, max(scale, least), rng, directions, widest)
-        told(row)
-        rows.append(row)
-    report = Report(subject.net.name, subject.sizes, tolerance, tuple(rows), ())
-    if all(row.error <= tolerance for row in rows):
-        return report
-    return Report(subject.net.name, subject.sizes, tolerance, tuple(rows), broken_rules(subject, tolerance))
+    pairs = zip(gradients.wrt, gradients.arrays, strict=True)
+    steepest = max((typical_slope(point.values[v], g) for v, g in pairs), default=0.0)
+    return Check(point, np.random.default_rng([seed, 1]), steepest, tolerance, gradients.rounding)
+
+
+def not_finite(subject: Subject, gradients: Gradients) -> NotFinite | None:
+    """The node for which the number or a gradient is not finite, if one is not."""
+    (number, *_), arrays = gradients.values, gradients.arrays
+    if finite(number) and all(map(finite, arrays)):
+        return None
+    what = "a gradient" if finite(number) else "the loss" if subject.net.losses else "the sum of the outputs"
+    return first_not_finite(gradients.located, subject.inputs, subject.weights, what)
 
 
 def affordable(subject: Subject, count: int) -> int:
@@ -121,68 +115,4 @@ def _macs(node: Node) -> int:
 
 def gradients_of(subject: Subject, wrt: Sequence[Value]) -> tuple[Array, ...]:
     """The gradients by the graph that `reverse` makes."""
-    backward = reverse(subject.located, subject.located.flat.outputs[:1], wrt, {})
-    made = interpret(backward.flat, subject.inputs, subject.weights)
-    return made[len(subject.located.flat.outputs) :]
-
-
-def _row(
-    point: Point,
-    value: Value,
-    gradient: Array,
-    typical: float,
-    rng: np.random.Generator,
-    directions: int,
-    widest: int,
-) -> tuple[Row, int]:
-    """The row of one operand.
-
-    typical: what slopes are about. widest: the step to start from, as what was found before suggests.
-    """
-    after = point.after(value)
-    analytic = all(takes_complex(point.nodes[i]) for i in after)
-    held = point.values[value]
-    size = _size(held)
-    error, skipped, step, kinks = 0.0, 0, 1.0, dict[str, None]()
-    for _ in range(directions):
-        direction = size * rng.standard_normal(held.shape)
-        if analytic:
-            slope = complex_slope(point, value, direction, after)
-        else:
-            slope, widest = difference_slope(point, value, direction, after, max(0, widest - 1))
-        if slope.value is None:
-            skipped += 1
-            kinks[slope.kink] = None
-            continue
-        step = min(step, slope.step)
-        error = max(error, _error(float(np.sum(gradient * direction)), slope, typical, _noise(point, slope)))
-    path = ".".join(value.path) if isinstance(value, Param) else value.hint
-    kind = "parameter" if isinstance(value, Param) else "input"
-    method = "complex step" if analytic else "differences"
-    zero = not np.any(gradient)
-    return Row(path, kind, held.shape, method, directions, skipped, error, step, tuple(kinks), zero), widest
-
-
-def _size(held: Array) -> float:
-    """What an element of an operand is about, which a direction takes its own size from."""
-    return sqrt(np.mean(np.square(held))) or 1.0
-
-
-def _typical(held: Array, gradient: Array) -> float:
-    """The standard deviation of the slope along a random direction."""
-    return _size(held) * sqrt(np.sum(np.square(gradient)))
-
-
-def _noise(point: Point, slope: Slope) -> float:
-    """What rounding of the number makes of the slope."""
-    number = abs(float(point.outputs[0]))
-    return 0.0 if slope.spread == 0.0 else 8 * np.finfo(np.float64).eps * max(number, 1e-3) / slope.step
-
-
-def _error(told: float, slope: Slope, typical: float, noise: float) -> float:
-    """The difference, but for what rounding explains, over the larger slope or a typical one."""
-    assert slope.value is not None
-    if not np.isfinite(told) or not np.isfinite(slope.value):
-        return float("inf")
-    difference = max(0.0, abs(told - slope.value) - noise)
-    return difference / scale if (scale := max(abs(told), abs(slope.value), typical)) else 0.0
+    return backward(subject, wrt).arrays

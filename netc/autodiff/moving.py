@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netc.autodiff.interpret import bound, computed
+from netc.autodiff.rounding import nearby, off, same_piece
 from netc.ir.module import Node, Value
 from netc.passes.inline import in_float64
 from netc.passes.locate import Located
@@ -41,10 +42,12 @@ class Point:
         )
         self.values: dict[Value, Array] = bound(located.flat, given, weights)
         self.branches: list[Array | None] = []
+        self.constants: list[tuple[Array | None, ...]] = []
         for node in self.nodes:
             operands = [self.values[v] for v in node.operands]
             self.values.update(zip(node.outputs, _outputs(node, operands), strict=True))
             self.branches.append(node.op.branch(*operands))
+            self.constants.append(node.op.constants(*operands))
 
     @property
     def outputs(self) -> tuple[Array, ...]:
@@ -64,22 +67,41 @@ class Point:
         values: dict[Value, Array] = {value: to}
         kink: str | None = None
         for i in after:
-            node = self.nodes[i]
-            operands = [values[v] if v in values else self.values[v] for v in node.operands]
+            node, operands = self.nodes[i], self._operands(i, values)
             if watch and kink is None and self._left(i, operands):
                 kink = self.located.place(i)
             values.update(zip(node.outputs, _outputs(node, operands), strict=True))
+        return Moved(self._ends(values), kink)
+
+    def rounded(self, value: Value, to: Array, after: tuple[int, ...], rng: np.random.Generator) -> Moved:
+        """The outputs where `value` is `to` and all that is computed is off as rounding may take it."""
+        values: dict[Value, Array] = {value: to}
+        for i in after:
+            node = self.nodes[i]
+            if not node.op.differentiable:  # what decides stays decided
+                continue
+            operands = self._operands(i, values)
+            near = nearby(node, operands, self.branches[i], rng)
+            made = (off(y, rng) for y in _outputs(node, operands if near is None else near))
+            values.update(zip(node.outputs, made, strict=True))
+        return Moved(self._ends(values), None)
+
+    def _operands(self, index: int, values: Mapping[Value, Array]) -> list[Array]:
+        """What node `index` reads: its elements that count as constants stay as they are at the point."""
+        node = self.nodes[index]
+        operands = [values[v] if v in values else self.values[v] for v in node.operands]
+        for i, constant in enumerate(self.constants[index]):
+            if constant is not None:
+                operands[i] = np.where(constant, self.values[node.operands[i]], operands[i])
+        return operands
+
+    def _ends(self, values: Mapping[Value, Array]) -> tuple[Array, ...]:
         outputs = self.located.flat.outputs
-        return Moved(tuple(values[v] if v in values else self.values[v] for v in outputs), kink)
+        return tuple(values[v] if v in values else self.values[v] for v in outputs)
 
     def _left(self, index: int, operands: list[Array]) -> bool:
         """Whether node `index` is on another smooth piece than at the point."""
         return not same_piece(self.branches[index], self.nodes[index].op.branch(*operands))
-
-
-def same_piece(a: Array | None, b: Array | None) -> bool:
-    """Whether two points, by their branches, lie on one smooth piece of an op."""
-    return a is None or b is None or np.array_equal(a, b)
 
 
 def takes_complex(node: Node) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netc.autodiff.moving import Point
+from netc.autodiff.rounding import RUNS
 from netc.ir.module import Value
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -40,6 +41,13 @@ def complex_slope(point: Point, value: Value, direction: Array, after: tuple[int
         return Slope(None, kink=near.kink)
     moved = point.move(value, point.values[value] + COMPLEX * 1j * direction, after, watch=False)
     return Slope(float(np.imag(moved.number)) / COMPLEX, 0.0, COMPLEX)
+
+
+def moved_slopes(point: Point, value: Value, direction: Array, after: tuple[int, ...]) -> list[float]:
+    """What the slope by a complex step would be where all on the way is off as rounding may take it, some times."""
+    to = point.values[value] + COMPLEX * 1j * direction
+    rngs = (np.random.default_rng([seed, 5]) for seed in range(RUNS))
+    return [float(np.imag(point.rounded(value, to, after, rng).number)) / COMPLEX for rng in rngs]
 
 
 def difference_slope(

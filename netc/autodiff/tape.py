@@ -73,12 +73,16 @@ class Tape:
         return traced if isinstance(made, list) else traced[0]
 
     def constant(self, number: Any, dtype: str) -> Constant:
-        """A number or an array of numbers as a value; floats take the dtype given, the rest keeps its own."""
+        """A number or an array of numbers as a value; floats take the dtype given, the rest keeps its own.
+
+        Its digits are kept whatever the dtype is: a target rounds them, float64 does not.
+        """
         array = np.asarray(number)
-        if array.dtype.kind == "f" or not isinstance(number, np.ndarray):
-            array = array.astype(dtype)
+        floats = array.dtype.kind == "f" or not isinstance(number, np.ndarray)
+        if floats:
+            array = array.astype("float64" if dtype in FLOATS else dtype)
         if array.shape:
-            return Constant("", Type(str(array.dtype), array.shape), array)
+            return Constant("", Type(dtype if floats else str(array.dtype), array.shape), array)
         plain = number if isinstance(number, bool | int | float) else array.item()
         return self.constants.setdefault((dtype, repr(plain)), Constant(str(plain), Type(dtype, ()), plain))
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from netc.dims import AnyDim, value
 from netc.ops.adaptive_pool import AdaptivePooling
-from netc.ops.arrays import np
 from netc.ops.contract import Array, integers, register, sample
-from netc.ops.notation import expand, extent
+from netc.ops.notation import expand, extent, table
 
 
 class AdaptiveAveraging(AdaptivePooling):
@@ -26,7 +25,7 @@ class AdaptiveAveraging(AdaptivePooling):
         last = len(g.shape) - 1
         axes = list(range(last + 1))
         axes[axis], axes[last] = last, axis
-        weights = np.asarray(self._weights(value(n) or 0, axis), str(g.dtype))
+        weights = table(self._weights(value(n) or 0, axis), g)
         return g @ weights if axis == last else (g.transpose(tuple(axes)) @ weights).transpose(tuple(axes))
 
     def _shared(self, g: Array, axis: int, n: AnyDim) -> Array:

@@ -253,6 +253,11 @@ class Op:
         """
         return None
 
+    def constants(self, *operands: Array) -> tuple[Array | None, ...]:
+        """For each operand, in numpy, which elements count as constants: y depends on them, and yet by definition they
+        have no gradient. () where none do."""
+        return ()
+
     def selects(self, *numbers: Any) -> int | None:
         """The place of the operand that y equals whatever the others are, where operands are these numbers (None
         where they are tensors): 1 for 1 * x. None where y is to be computed."""

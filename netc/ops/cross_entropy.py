@@ -35,7 +35,7 @@ from netc.ops.loss_classes import (
     require_weights,
     weight_argument,
 )
-from netc.ops.notation import cast, equal, function, where
+from netc.ops.notation import cast, equal, function, table, where
 
 
 @register("cross_entropy")
@@ -107,7 +107,7 @@ class CrossEntropy(Op):
 
     def _weights(self, logits: Array) -> Array:
         """What each class weighs, beside the logits."""
-        return 1.0 if self.weight is None else per_class(np.asarray(self.weight, str(logits.dtype)), logits)
+        return 1.0 if self.weight is None else per_class(table(self.weight, logits), logits)
 
     def _smoothed(self, target: Array) -> Array:
         if not self.smoothing:

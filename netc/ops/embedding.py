@@ -6,6 +6,7 @@ from math import prod
 from typing import Any, Literal
 
 from netc.dims import AnyDim, Shape, at_least
+from netc.ops.arrays import np
 from netc.ops.code import Code, Hole, Keyword, call
 from netc.ops.contract import (
     INTEGERS,
@@ -27,10 +28,9 @@ from netc.ops.notation import equal, expand, function, where
 
 
 def looked_up(x: Draw, rows: int, width: int, padding_idx: int | None = None) -> Sample:
-    """A sample in float64, without the slopes that the padding row has and its gradient has not."""
-    without = () if padding_idx is None else ("numeric gradient", "analytic")
+    """A sample in float64."""
     table: dict[str, Any] = {"num_embeddings": rows, "embedding_dim": width, "padding_idx": padding_idx}
-    return sample(x, to="float64", without=without, **table)
+    return sample(x, to="float64", **table)
 
 
 def refused(rejects: str, **attributes: Any) -> Sample:
@@ -85,6 +85,14 @@ class Embedding(Op):
         if (x < 0).any():
             raise IndexError("an index of an Embedding is negative")
         return weight[x]
+
+    def constants(self, x: Array, weight: Array) -> tuple[Array | None, ...]:
+        """The row that stays."""
+        if self.padding_idx is None:
+            return ()
+        stays = np.zeros(weight.shape, bool)
+        stays[self.padding_idx] = True
+        return None, stays
 
     def vjp(self, g: Array, y: Array, x: Array, weight: Array) -> tuple[None, Array]:
         rows, width = prod(x.shape), weight.shape[1]

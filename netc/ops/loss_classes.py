@@ -10,7 +10,7 @@ from netc.dims import AnyDim, Shape, same, show, value
 from netc.ops.arrays import np
 from netc.ops.code import Argument, Code, Hole, Keyword, call
 from netc.ops.contract import FLOATS, Array, Graph, Op, Operand, given, integers, register, require, sample
-from netc.ops.notation import cast, equal, where
+from netc.ops.notation import cast, equal, table, where
 
 IGNORED = -100  # torch's default: no class
 
@@ -87,7 +87,7 @@ class Shares:
     @staticmethod
     def of(scores: Array, target: Array, weight: tuple[float, ...] | None, ignored: Array, at: str) -> Shares:
         numbers = weight or (1.0,) * known_classes(scores.shape, at)
-        column = per_class(np.asarray(numbers, str(scores.dtype)), scores)
+        column = per_class(table(numbers, scores), scores)
         hit = hits(scores, target, at)
         of_target = (cast(hit, scores) * column).sum(1, keepdims=True)
         return Shares(column, where(ignored, 0.0, of_target), hit)

@@ -10,7 +10,7 @@ from netc.ops.arrays import magnitude, np
 from netc.ops.code import Code, Hole, Keyword, call
 from netc.ops.contract import Array, Draw, Graph, Operand, given, integers, register, require, sample, uniform
 from netc.ops.loss import Elementwise, mean_node
-from netc.ops.notation import exp, function, log, maximum, sigmoid
+from netc.ops.notation import exp, function, log, maximum, sigmoid, table
 
 FLOOR = -100.0  # of a logarithm in bce, as in torch
 
@@ -114,7 +114,7 @@ class BceWithLogits(Elementwise):
     def _weight(self, x: Array) -> Array:
         """What positive targets weigh, as it stands beside x."""
         weights = self.pos_weight or (1.0,)
-        return weights[0] if len(weights) == 1 else np.asarray(weights, str(x.dtype))
+        return weights[0] if len(weights) == 1 else table(weights, x)
 
     def forward(self, x: Array, target: Array) -> Array:
         tail = np.maximum(-x, 0) + np.log1p(np.exp(-magnitude(x)))

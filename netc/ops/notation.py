@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from netc.dims import AnyDim, Dim, Shape, decide
+from netc.ops.arrays import np
 from netc.ops.contract import OPS, Array, Op
 
 
@@ -85,6 +86,11 @@ def pad(x: Array, before: Sequence[AnyDim], after: Sequence[AnyDim]) -> Array:
     """x with so many zeros before and behind along each axis; a negative number cuts."""
     pairs = zip(reversed(before), reversed(after), strict=True)
     return function("pad", x, padding=tuple(n for pair in pairs for n in pair))
+
+
+def table(numbers: Any, like: Array) -> Array:
+    """Numbers as a constant beside `like`: in its precision on arrays, with all digits on values of a graph."""
+    return np.asarray(numbers, "float64" if hasattr(like, "apply_op") else like.dtype)
 
 
 def extent(n: AnyDim, like: Array) -> Array:

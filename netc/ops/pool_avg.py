@@ -10,7 +10,7 @@ from netc.dims import AnyDim, Shape, value
 from netc.ops.arrays import np
 from netc.ops.code import Hole, Keyword
 from netc.ops.contract import Array, Graph, Operand, integers, register, sample
-from netc.ops.notation import apply, function
+from netc.ops.notation import apply, function, table
 from netc.ops.pool import Pooling, onnx_pad
 from netc.ops.window import each, pad, require_float32
 
@@ -46,7 +46,7 @@ class AveragePooling(Pooling):
         if None in counts:
             return sums / self._counted(x)
         for axis, numbers in enumerate(counts):
-            along = np.asarray(numbers, sums.dtype).reshape(-1, *(1,) * (self.rank - 1 - axis))
+            along = table(numbers, sums).reshape(-1, *(1,) * (self.rank - 1 - axis))
             sums = sums / along
         return sums
 

@@ -9,7 +9,7 @@ from netc.dims import AnyDim, Dim, Shape, decide, divides, value
 from netc.ops.arrays import np
 from netc.ops.code import Code, Keyword, call
 from netc.ops.contract import Array, Graph, Op, Operand, integers, register, require, sample
-from netc.ops.notation import cast, equal, function, pad
+from netc.ops.notation import cast, equal, function, pad, table
 from netc.ops.resize_taps import (
     COUNT,
     CUBIC,
@@ -140,7 +140,7 @@ class Interpolate(Op):
     def _matrix(self, n: AnyDim, m: AnyDim, x: Array, axis: int, g: Array) -> Array:
         """The matrix [m, n] that resizes an axis; of free sizes, what resizing makes of the identity."""
         if isinstance(n, int) and isinstance(m, int):
-            return matrix(self.kind, n, m, self.align_corners).astype(str(g.dtype))
+            return table(matrix(self.kind, n, m, self.align_corners), g)
         at = function("positions", x, axis=axis)
         identity = cast(equal(at.reshape((n, 1)), at.reshape((1, n))), g).reshape((1, 1, n, n))
         flat = {"mode": FLAT[self.kind], "align_corners": self.align_corners}
