@@ -10,8 +10,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from netc.autodiff.backward import Gradients
 from netc.autodiff.interpret import interpret
-from netc.autodiff.moving import Point
+from netc.autodiff.moving import Point, takes_complex
+from netc.autodiff.row import TOLERANCE, Check, typical_slope
 from netc.autodiff.stencil import NEAR, difference_slope
 from netc.deploy.deviation import relative_error
 from netc.fuzz.case import Case, spelled
@@ -156,8 +158,7 @@ def _gradient(case: Case, answer: Mapping[str, Any]) -> Iterator[Finding]:
     if not all(np.isfinite(g).all() for g in gradients):
         return
     yield from _by_torch(case, given, answer.get("gradient"), gradients)
-    if not case.rounds:  # a step is lost in what is cast to float32
-        yield from _slope(case, dict(given), gradients)
+    yield from _slopes(case, given, gradients)
 
 
 def _by_torch(
@@ -231,13 +232,33 @@ def _alike(where: str, gradient: Array, torch: Array, scale: float, allowed: flo
         yield Finding("gradient", where, "", error, allowed)
 
 
-def _slope(case: Case, given: dict[str, Array], gradients: tuple[Array, ...]) -> Iterator[Finding]:
-    """One random direction of one operand: the slope by differences against the gradient's."""
+def _slopes(case: Case, given: Mapping[str, Array], gradients: tuple[Array, ...]) -> Iterator[Finding]:
+    """One random direction of each operand, by a complex step, as `netc gradcheck` looks at it; of those where an op
+    takes none, one by differences, but where a step is lost in what is cast to float32."""
     slopes = case.slopes
     assert slopes is not None
-    rng = np.random.default_rng(len(case.text))
-    i = int(rng.integers(len(slopes.wrt)))
-    value, gradient = slopes.wrt[i], gradients[i]
+    sizes, rng = case.drawn[0].sizes, np.random.default_rng(len(case.text))
+    fixed = fix(slopes.located, sizes)
+    point = Point(fixed, given, case.weights)
+    named = {spelled(v): v for v in (*fixed.flat.inputs, *fixed.flat.params.values())}
+    values = [named[spelled(v)] for v in slopes.wrt]
+    steepest = max(STEEP, *(typical_slope(point.values[v], g) for v, g in zip(values, gradients, strict=True)))
+    backward = Gradients(fix(slopes.gradients, sizes), len(fixed.flat.outputs), tuple(values), given, case.weights)
+    check, rough = Check(point, rng, steepest, TOLERANCE, backward.rounding), []
+    for i, value in enumerate(values):
+        if not all(takes_complex(point.nodes[k]) for k in point.after(value)):
+            rough.append(i)
+        elif (row := check.row(value, gradients[i], 1)).too_large:
+            yield Finding("slope", f"along {spelled(value)}", "", row.error, row.allowed)
+    if rough and not case.rounds:
+        i = rough[int(rng.integers(len(rough)))]
+        yield from _slope(case, given, slopes.wrt[i], gradients[i], rng)
+
+
+def _slope(
+    case: Case, given: Mapping[str, Array], value: Value, gradient: Array, rng: np.random.Generator
+) -> Iterator[Finding]:
+    """The slope by differences against the gradient's."""
     direction = rng.standard_normal(gradient.shape)
     told = _along(case, given, value, direction)
     if told is None or told[1] > SETTLED * abs(told[0]):
