@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from netc.autodiff.subject import trains_on_enough
-from netc.cli.options import elaborated
+from netc.cli.options import axes, elaborated
 from netc.diagnostics import Refused
 from netc.ir.module import Net
 from netc.passes.elaborate import elaborate
@@ -17,9 +17,13 @@ AXES = {4: ("H", "W"), 3: ("L",)}  # of inputs of so many axes, those behind sam
 SIDES = (32, 64, 128)  # of images; two sides are told apart by half as much again where that works
 
 
-def shrunk(program: Program, name: str, settings: dict[str, Any]) -> Net:
-    """The net on smaller images than its spec fixes, where it then has the same parameters; else as it is."""
-    net = elaborated(program, name, dict(settings))
+def shrunk(program: Program, name: str, settings: dict[str, Any], dynamic: str | None = None) -> Net:
+    """The net on smaller images than its spec fixes, where it then has the same parameters; else as it is.
+
+    dynamic: the axes that are free whatever the spec says. Their sizes, as all that are free, are chosen where numbers
+    are needed, by what the net demands of them.
+    """
+    net = elaborated(program, name, dict(settings), dynamic)
     large = {
         axis
         for v in net.block.inputs
@@ -31,7 +35,7 @@ def shrunk(program: Program, name: str, settings: dict[str, Any]) -> Net:
         for wide in (side + side // 2, side):
             with suppress(Refused):
                 given = {axis: wide if axis == "W" else side for axis in large}
-                small = elaborate(program, name, {**settings, **given}, sorted(large))
+                small = elaborate(program, name, {**settings, **given}, [*axes(dynamic), *sorted(large)])
                 if wide < least and trains_on_enough(small) and _shapes(small) == _shapes(net):
                     return small
     return net

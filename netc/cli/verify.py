@@ -78,7 +78,7 @@ def command(
     passed, reports = True, []
     for name in names:
         net = options.elaborated(program, options.chosen(program, name), dict(settings), dynamic)
-        small = shrunk(program, name, settings) if training and differentiable(net) else None
+        small = shrunk(program, name, settings, dynamic) if training and differentiable(net) else None
         check_memory(net, COPIES)
         report = verify(net, to_torch(net), net.name, opset, tolerance, seed, small=small)
         passed = passed and report.passed

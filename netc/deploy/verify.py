@@ -13,6 +13,7 @@ from netc.autodiff.trial import Trial, random_weights, trials
 from netc.backends.describe import describe
 from netc.backends.onnx_file import write_onnx
 from netc.backends.to_onnx import DEFAULT_OPSET, OnnxModel, to_onnx
+from netc.backends.to_torch import to_torch
 from netc.backends.weights import Held, write_safetensors
 from netc.deploy.blame import Blame, blame_onnx, blame_torch
 from netc.deploy.deviation import relative_error
@@ -92,8 +93,8 @@ def verify(
 ) -> Report:
     """Runs `net` in three ways at two batch sizes, on random weights unless some are given.
 
-    source, class_name: the emitted PyTorch module and the class of the net in it. small: the net with more sizes
-    free, to compare loss and gradients in training on; they are left out without it.
+    source, class_name: the emitted PyTorch module and the class of the net in it. small: the net on small images, to
+    compare loss and gradients in training on, by a module that is emitted for their sizes; left out without it.
     """
     table = state(net)
     held = random_weights(table, seed) if weights is None else weights
@@ -109,9 +110,8 @@ def verify(
         report = _report(bench)
         if small is None:
             return report
-        return replace(
-            report, training=verify_training(small, source, class_name, opset, tolerance, folder, seed)
-        )
+        training = verify_training(small, to_torch(small), small.name, opset, tolerance, folder, seed)
+        return replace(report, training=training)
 
 
 def _report(bench: _Bench) -> Report:

@@ -6,7 +6,7 @@ from typing import Any
 
 from netc.dims import Shape
 from netc.ops.activation import Rectifier, bend
-from netc.ops.arrays import magnitude, np
+from netc.ops.arrays import log_one_plus_exp, np
 from netc.ops.code import Code, Keyword, call
 from netc.ops.contract import Array, Graph, Operand, given, register, require, sample
 from netc.ops.elementwise import ANYWHERE, WHOLE, Elementwise
@@ -188,7 +188,7 @@ class Softplus(Elementwise):
 
     def forward(self, x: Array) -> Array:
         z = self.beta * x
-        return np.where(z > self.threshold, x, _log_one_plus_exp(z) / self.beta)
+        return np.where(z > self.threshold, x, log_one_plus_exp(z) / self.beta)
 
     def vjp(self, g: Array, y: Array, x: Array) -> tuple[Array]:
         z = self.beta * x
@@ -231,7 +231,3 @@ class Softplus(Elementwise):
         sample((2, 3), threshold="x", rejects="threshold"),
         WHOLE,
     )
-
-
-def _log_one_plus_exp(z: Array) -> Array:
-    return np.maximum(z, 0) + np.log1p(np.exp(-magnitude(z)))

@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from netc.dims import Shape, same
-from netc.ops.arrays import magnitude, np
+from netc.ops.arrays import log_one_plus_exp, np
 from netc.ops.code import Code, Hole, Keyword, call
 from netc.ops.contract import Array, Draw, Graph, Operand, given, integers, register, require, sample, uniform
 from netc.ops.loss import Elementwise, mean_node
@@ -117,7 +117,7 @@ class BceWithLogits(Elementwise):
         return weights[0] if len(weights) == 1 else table(weights, x)
 
     def forward(self, x: Array, target: Array) -> Array:
-        tail = np.maximum(-x, 0) + np.log1p(np.exp(-magnitude(x)))
+        tail = log_one_plus_exp(-x)
         return np.mean((1 - target) * x + (1 + (self._weight(x) - 1) * target) * tail)
 
     def vjp(self, g: Array, y: Array, x: Array, target: Array) -> tuple[Array, Array]:
