@@ -15,18 +15,18 @@ import pytest
 from click.testing import CliRunner
 
 from netc.cli.main import cli
+from netc.deploy.known_issues import KNOWN, Known
 from netc.fuzz import case as case_module
 from netc.fuzz.bench import RUNNER, Bench
 from netc.fuzz.campaign import Tally, campaign, chunk, started, task_of
 from netc.fuzz.case import OPSETS, Case, case_of, read, written
 from netc.fuzz.draws import Rule, describe, rules
-from netc.fuzz.examine import Examiner, Outcome, Task, prepared
+from netc.fuzz.examine import Examiner, Outcome, Task, explained, prepared
 from netc.fuzz.generate import generate_pair
 from netc.fuzz.judge import Finding, judged, signature
 from netc.fuzz.pairs import Chains, pairs_of
 from netc.fuzz.shrink import failing, shrink
 from netc.fuzz.truth import truth
-from netc.fuzz.upstream import KNOWN, Known, known_of
 from netc.ops.contract import OPS
 
 HERE = Path(__file__).parent
@@ -298,16 +298,16 @@ def test_a_failing_program_is_made_small(examiner, monkeypatch) -> None:
 @pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.name)
 def test_a_known_difference_is_still_there(known: Known, examiner: Examiner) -> None:
     """Where this fails, the others have mended it: the entry goes."""
-    explained = set()
+    seen = set()
     for outcome in examiner.examine([Task(known.shows, opset) for opset in OPSETS]):
         assert not outcome.aside and not outcome.findings, "the entry is narrower than what it shows"
-        explained |= {(entry.name, finding.oracle) for entry, finding in outcome.explained}
-    assert {oracle for name, oracle in explained if name == known.name} == set(known.oracles)
+        seen |= {(entry.name, finding.oracle) for entry, finding in outcome.explained}
+    assert {oracle for name, oracle in seen if name == known.name} == set(known.oracles)
 
 
 @pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.name)
 def test_a_known_difference_explains_nothing_else(known: Known) -> None:
-    assert not known.pattern(case_of(PROGRAM))
+    assert not known.pattern(case_of(PROGRAM).evidence)
     assert known.cause and known.versions
     assert isinstance(case_of(known.shows), Case)
 
@@ -328,7 +328,7 @@ def test_none_is_blamed_for_a_wrong_gradient(examiner: Examiner, monkeypatch) ->
     (outcome,) = examiner.examine([Task(flat)])  # where the slope is 0, and PyTorch is right
     assert {f.where for f in outcome.findings} >= {"gradient by x0"}
     assert (
-        known_of(Finding("gradient", "gradient by x0", "its shape differs", sided=False), case_of(shows))
+        explained(Finding("gradient", "gradient by x0", "its shape differs", sided=False), case_of(shows))
         is None
     )
 
@@ -336,5 +336,5 @@ def test_none_is_blamed_for_a_wrong_gradient(examiner: Examiner, monkeypatch) ->
 def test_none_is_blamed_for_an_error_that_rounding_cannot_make() -> None:
     known = next(known for known in KNOWN if known.most < 1)
     case, oracle = case_of(known.shows), known.oracles[0]
-    assert known_of(Finding(oracle, "output/0", error=known.most), case) is known
-    assert known_of(Finding(oracle, "output/0", error=2 * known.most), case) is None
+    assert explained(Finding(oracle, "output/0", error=known.most), case) is known
+    assert explained(Finding(oracle, "output/0", error=2 * known.most), case) is None

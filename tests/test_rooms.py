@@ -62,12 +62,12 @@ def test_a_room_imports_from_those_before_it(path: Path) -> None:
 
 PHASES = ("syntax", "ir", "passes", "autodiff", "backends", "deploy", "fuzz")
 GENERAL = {"contract", "code", "attributes", "arrays", "notation", "initialiser", "index_range"}
+ABOUT_OPS = {"patterns.py", "known_issues.py"}  # what others are known to do otherwise in an op
 WORDS = {  # of other meanings: compile-time helpers, parameters of initialisers, ONNX's own names
     "autodiff/step.py": {"step"},  # of training
     "autodiff/tape.py": {"reshape", "permute", "sum", "mean", "max"},  # methods that gradient rules call
     "passes/elaboration/numbers.py": set(HELPERS),
     "backends/to_onnx.py": {"Identity"},
-    "fuzz/patterns.py": {"GRU", "LSTM", "Sigmoid"},  # operators of ONNX
     "backends/onnx_graph.py": {"Identity"},
 }
 
@@ -80,6 +80,8 @@ def test_phases_never_name_an_op(path: Path) -> None:
         parts = name.split(".")
         if parts[:2] == ["netc", "ops"] and len(parts) > 2:
             assert parts[2] in GENERAL, f"{path} imports the family {name}"
+    if path.name in ABOUT_OPS:
+        return
     written = {
         n.value
         for n in ast.walk(ast.parse(path.read_text()))

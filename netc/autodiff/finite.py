@@ -49,4 +49,8 @@ def _counted(array: Array) -> str:
     """How many elements are not finite, and what they are."""
     nan, infinite = int(np.isnan(array).sum()), int(np.isinf(array).sum())
     parts = [f"{n} {word}" for n, word in ((nan, "NaN"), (infinite, "infinite")) if n]
-    return f"of {array.size} elements {' and '.join(parts)}" if array.size > 1 else "NaN" * (nan > 0) or "infinite"
+    return (
+        f"of {array.size} elements {' and '.join(parts)}"
+        if array.size > 1
+        else "NaN" * (nan > 0) or "infinite"
+    )

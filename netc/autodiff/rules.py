@@ -9,14 +9,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from netc.autodiff.differentiable import differentiable
 from netc.autodiff.backward import backward
+from netc.autodiff.differentiable import differentiable
 from netc.autodiff.moving import Point
 from netc.autodiff.objective import added
 from netc.autodiff.row import Check, Row
 from netc.autodiff.subject import Subject
 from netc.autodiff.tape import Tape
-from netc.ir.module import Node, Type, Value
+from netc.ir.module import Node, Value
 from netc.ops.contract import FLOATS
 from netc.passes.inline import Flat
 from netc.passes.locate import Located
@@ -89,7 +89,9 @@ def _alone(subject: Subject, point: Point, index: int, slots: tuple[Value, ...])
     rng = np.random.default_rng([index, 7])
     held = {s.hint: point.values[v] for s, v in zip(slots, node.operands, strict=True)}
     held |= {w.hint: rng.standard_normal(w.type.shape) for w in weights}  # type: ignore[arg-type]  # no free sizes
-    return replace(subject, located=Located(flat, tuple(tape.scopes)), inputs=held, weights={}, weighing=weights)
+    return replace(
+        subject, located=Located(flat, tuple(tape.scopes)), inputs=held, weights={}, weighing=weights
+    )
 
 
 def _operand(node: Node, index: int) -> str:

@@ -12,7 +12,7 @@ from netc.cli import options
 from netc.cli.report import print_json
 from netc.cli.room import check_memory
 from netc.deploy.verify import Report
-from netc.deploy.verify_training import TrainingReport
+from netc.deploy.verify_training import TrainingError, TrainingReport
 
 COPIES = 3  # of the weights in float32: as they are, and in float64
 
@@ -97,16 +97,27 @@ def _data(reports: Sequence[Report]) -> list[dict[str, Any]]:
             "passed": r.passed,
             "tolerance": r.tolerance,
             "compared": [
-                {"target": c.target, "value": c.value, "sizes": dict(c.sizes), "error": c.error}
+                {
+                    "target": c.target,
+                    "value": c.value,
+                    "sizes": dict(c.sizes),
+                    "error": c.error,
+                    "explained_by": c.known.name if c.known else None,
+                }
                 for c in r.compared
             ],
-            "training": [vars(e) for e in r.training.errors] if r.training else None,
+            "training": [_plain(e) for e in r.training.errors] if r.training else None,
             "deviates": {
                 target: {"path": b.path, "error": b.error, "note": b.note} for target, b in r.blames.items()
             },
         }
         for r in reports
     ]
+
+
+def _plain(error: TrainingError) -> dict[str, Any]:
+    numbers = {"target": error.target, "key": error.key, "error": error.error, "allowed": error.allowed}
+    return {**numbers, "explained_by": error.known.name if error.known else None}
 
 
 def _text(report: Report) -> str:
@@ -117,14 +128,29 @@ def _text(report: Report) -> str:
     width = max(len(c.value) for c in report.compared)
     for c in report.compared:
         sizes = ", ".join(f"{k}={v}" for k, v in c.sizes.items())
-        mark = "" if c.error <= report.tolerance else "  <- too large"
+        mark = "" if c.error <= report.tolerance else "  (explained below)" if c.known else "  <- too large"
         lines.append(f"  {c.target:5}  {c.value:{width}}  {sizes:18}  {c.error:.1e}{mark}")
     for target, blame in report.blames.items():
         where = f"first at `{blame.path}` (relative error {blame.error:.1e})" if blame.path else blame.note
         lines.append(
             f"  {target} deviates {where}" + (f": {blame.note}" if blame.path and blame.note else "")
         )
-    return "\n".join(lines + _training(report.training)) + "\n"
+    return "\n".join(lines + _training(report.training) + _notes(report)) + "\n"
+
+
+def _notes(report: Report) -> list[str]:
+    """What explains the errors that others make, each once."""
+    errors = [(c.known, c.target, c.error) for c in report.compared]
+    errors += [(e.known, e.target, e.error) for e in (report.training.explained if report.training else ())]
+    lines = []
+    for known in dict.fromkeys(known for known, _, _ in errors if known is not None):
+        worst = max(error for k, _, error in errors if k is known)
+        targets = " and ".join(dict.fromkeys(target for k, target, _ in errors if k is known))
+        lines.append(
+            f'  note: {targets} may be off by {worst:.1e} here: a known issue of others, "{known.name}"'
+        )
+        lines.append(f"    {known.cause}; seen with {known.versions}")
+    return lines
 
 
 def _training(report: TrainingReport | None) -> list[str]:

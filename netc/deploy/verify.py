@@ -17,7 +17,9 @@ from netc.backends.to_torch import to_torch
 from netc.backends.weights import Held, write_safetensors
 from netc.deploy.blame import Blame, blame_onnx, blame_torch
 from netc.deploy.deviation import relative_error
+from netc.deploy.evidence import Evidence
 from netc.deploy.isolated import Emitted, run_emitted
+from netc.deploy.known_issues import Known, known_of
 from netc.deploy.runtime import outputs_of, start
 from netc.deploy.verify_training import TrainingReport, verify_training
 from netc.diagnostics import Refused
@@ -33,13 +35,15 @@ Results: TypeAlias = Mapping[str, Array]
 class Compared:
     """One value under one target: `error` is its relative error against the interpreter in float64.
 
-    value: "output NAME", "loss" or "metric NAME". sizes: the free sizes that it was computed at.
+    value: "output NAME", "loss" or "metric NAME". sizes: the free sizes that it was computed at. known: what others
+    are known to do otherwise, where that explains too large an error.
     """
 
     target: str
     value: str
     sizes: Mapping[str, int]
     error: float
+    known: Known | None = None
 
 
 @dataclass(frozen=True)
@@ -124,15 +128,30 @@ def _report(bench: _Bench) -> Report:
         except Refused as refused:
             found[target], failures[target] = [{}] * len(bench.trials), refused
     compared = tuple(
-        Compared(target, _shown(bench.net, key), trial.sizes, _error(truth[key], results, key))
+        _compared(bench, target, key, trial, truth[key], results.get(key))
         for target, runs in found.items()
         for trial, truth, results in zip(bench.trials, truths, runs, strict=True)
         for key in truth
         if target == "torch" or key.startswith("output/")
     )
-    deviating = dict.fromkeys(c.target for c in compared if not c.error <= bench.tolerance)
+    deviating = dict.fromkeys(
+        c.target for c in compared if c.known is None and not c.error <= bench.tolerance
+    )
     blames = {target: _blame(bench, target, failures.get(target)) for target in deviating}
     return Report(bench.net.name, bench.tolerance, compared, blames)
+
+
+def _compared(
+    bench: _Bench, target: str, key: str, trial: Trial, truth: Array, value: Array | None
+) -> Compared:
+    """One value, with what explains too large an error, if something does: not that it is missing or of another shape."""
+    error = float("inf") if value is None else relative_error(truth, value)
+    known = None
+    if not error <= bench.tolerance and value is not None and value.shape == truth.shape:
+        nodes = bench.model.proto.graph.node
+        seen = Evidence(bench.located.flat, bench.weights, [trial.inputs], nodes)
+        known = known_of(target, error, "", seen)
+    return Compared(target, _shown(bench.net, key), trial.sizes, error, known)
 
 
 def _compared_values(net: Net) -> tuple[Value, ...]:
@@ -161,10 +180,6 @@ def _run_onnx(bench: _Bench) -> list[dict[str, Array]]:
     session = start(bench.onnx)
     runs = [outputs_of(session, bench.onnx, trial.inputs) for trial in bench.trials]
     return [{f"output/{i}": array for i, array in enumerate(run)} for run in runs]
-
-
-def _error(truth: Array, results: Results, key: str) -> float:
-    return relative_error(truth, results[key]) if key in results else float("inf")
 
 
 def _shown(net: Net, key: str) -> str:

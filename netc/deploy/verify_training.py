@@ -9,8 +9,12 @@ from typing import TypeAlias
 
 import numpy as np
 
+from netc.autodiff.backward import backward
+from netc.autodiff.differentiable import differentiable
+from netc.autodiff.gradcheck import started
 from netc.autodiff.gradients import GradientGraph, gradient_graph
 from netc.autodiff.interpret import Array, interpret
+from netc.autodiff.row import TOLERANCE as GRADIENT
 from netc.autodiff.rules import BrokenRule, broken_rules
 from netc.autodiff.subject import Subject, subject
 from netc.backends.describe import describe
@@ -18,9 +22,11 @@ from netc.backends.onnx_file import write_onnx
 from netc.backends.to_onnx import emit
 from netc.backends.weights import Held, write_safetensors
 from netc.deploy.deviation import relative_error
+from netc.deploy.evidence import Evidence
 from netc.deploy.isolated import Emitted, train_emitted
+from netc.deploy.known_issues import Known, known_of
 from netc.deploy.runtime import outputs_of, start
-from netc.ir.module import Net, Value, operands
+from netc.ir.module import Net, Param, Value, operands
 from netc.ir.walk import needed
 from netc.ops.contract import FLOATS
 from netc.passes.initial import state
@@ -35,12 +41,16 @@ LEEWAY = 16  # times PyTorch's own error in float32 that onnxruntime's may be
 
 @dataclass(frozen=True)
 class TrainingError:
-    """A value of a step of training. key: "loss", "gradient/PATH" or "buffer/PATH". allowed: the error it may have."""
+    """A value of a step of training. key: "loss", "gradient/PATH" or "buffer/PATH". allowed: the error it may have.
+
+    known: what others are known to do otherwise, where that explains an error beyond.
+    """
 
     target: str
     key: str
     error: float
     allowed: float
+    known: Known | None = None
 
     @property
     def kind(self) -> str:
@@ -59,7 +69,11 @@ class TrainingReport:
 
     @property
     def failures(self) -> tuple[TrainingError, ...]:
-        return tuple(e for e in self.errors if not e.error <= e.allowed)
+        return tuple(e for e in self.errors if not e.error <= e.allowed and e.known is None)
+
+    @property
+    def explained(self) -> tuple[TrainingError, ...]:
+        return tuple(e for e in self.errors if e.known is not None)
 
     def worst(self, target: str, kind: str) -> TrainingError | None:
         """The error that comes closest to what is allowed, or passes it furthest."""
@@ -96,8 +110,25 @@ def _at_point(
     write_safetensors(folder / "weights.safetensors", table, Held(narrow), describe(net), True)
     single, wide = _torch(chosen, emitted)
     found = _onnx(chosen, graph, narrow, opset, folder / "training.onnx")
-    report = TrainingReport(chosen.sizes, tuple(_errors(truth, wide, single, found, tolerance)))
-    return replace(report, blamed=broken_rules(chosen, tolerance)) if report.failures else report
+    errors = _errors(truth, wide, single, found, tolerance)
+    report = TrainingReport(chosen.sizes, tuple(_explained(chosen, e) for e in errors))
+    return replace(report, blamed=broken_rules(chosen, GRADIENT)) if report.failures else report
+
+
+def _explained(chosen: Subject, error: TrainingError) -> TrainingError:
+    """With what explains an error of PyTorch's gradient, which is looked for only where slopes say that netc's is right."""
+    if error.error <= error.allowed or error.target != "torch" or error.kind != "gradient":
+        return error
+    known = known_of(
+        "gradient", error.error, "", Evidence(chosen.located.flat, chosen.weights, [chosen.inputs])
+    )
+    wrt = [v for v in differentiable(chosen) if isinstance(v, Param) and ".".join(v.path) == error.key[9:]]
+    if known is None or not wrt:
+        return error
+    gradients = backward(chosen, wrt)
+    check = started(chosen, gradients, GRADIENT, 0)
+    right = not any(check.row(v, g, 1).too_large for v, g in zip(wrt, gradients.arrays, strict=True))
+    return replace(error, known=known if right else None)
 
 
 def _errors(

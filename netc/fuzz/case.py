@@ -18,6 +18,7 @@ from netc.backends.onnx_proto import tensor_head
 from netc.backends.to_onnx import OnnxModel, to_onnx
 from netc.backends.to_torch import to_torch
 from netc.backends.weights import Held
+from netc.deploy.evidence import Evidence
 from netc.diagnostics import Refused, Span
 from netc.fuzz.draws import Drawn, inputs_of
 from netc.fuzz.truth import Truth, truth
@@ -71,6 +72,12 @@ class Case:
     def truths(self) -> tuple[Truth, ...]:
         """The true values for each set of inputs; numpy's errors are those of a program that is not sound."""
         return tuple(truth(self.located.flat, drawn.arrays, self.weights) for drawn in self.drawn)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What tells whether a known difference of others is met."""
+        nodes = () if self.model is None else self.model.proto.graph.node
+        return Evidence(self.located.flat, self.weights, [d.arrays for d in self.drawn], nodes)
 
     @cached_property
     def keys(self) -> tuple[str, ...]:

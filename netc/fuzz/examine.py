@@ -11,6 +11,7 @@ from types import TracebackType
 
 import numpy as np
 
+from netc.deploy.known_issues import Known, known_of
 from netc.diagnostics import Refused
 from netc.fuzz.bench import RECOMPILER, Bench
 from netc.fuzz.case import OPSETS, Case, case_of, written
@@ -19,7 +20,6 @@ from netc.fuzz.held import UNSOUND
 from netc.fuzz.judge import Finding, judged, unsettled
 from netc.fuzz.pairs import pairs_of
 from netc.fuzz.recompile import digests
-from netc.fuzz.upstream import Known, known_of
 
 AGAIN = 4  # one program in so many is compiled a second time
 
@@ -127,7 +127,7 @@ def _outcome(case: Case, answer: dict[str, object], second: dict[str, str] | Non
             for target in own
             if second.get(target) != own[target]
         ]
-    pairs = [(known_of(f, case), f) for f in findings]
+    pairs = [(explained(f, case), f) for f in findings]
     return Outcome(
         findings=tuple(f for known, f in pairs if known is None),
         explained=tuple((known, f) for known, f in pairs if known is not None),
@@ -138,3 +138,8 @@ def _outcome(case: Case, answer: dict[str, object], second: dict[str, str] | Non
         unsettled=unsettled(case),
         no_gradient=case.no_gradient,
     )
+
+
+def explained(finding: Finding, case: Case) -> Known | None:
+    """The difference of others that explains a finding, if one does."""
+    return known_of(finding.oracle, finding.error, finding.note, case.evidence) if finding.sided else None

@@ -171,7 +171,11 @@ def _by_torch(
         if not case.rounds:
             yield Finding("gradient", "the program", torch)
         return
-    allowed = 10 * LEAST + 64 * case.truths[0].spread if case.rounds else 1000 * LEAST64
+    allowed = (
+        10 * LEAST + 64 * case.truths[0].spread
+        if case.rounds
+        else LEAST64 + 64 * case.truths[0].spread * SHARP
+    )
     scale = max(STEEP, *(float(np.abs(g).max(initial=0.0)) for g in gradients))
     pairs = zip(slopes.wrt, gradients, strict=True) if torch else ()
     found = [
@@ -242,8 +246,12 @@ def _slopes(case: Case, given: Mapping[str, Array], gradients: tuple[Array, ...]
     point = Point(fixed, given, case.weights)
     named = {spelled(v): v for v in (*fixed.flat.inputs, *fixed.flat.params.values())}
     values = [named[spelled(v)] for v in slopes.wrt]
-    steepest = max(STEEP, *(typical_slope(point.values[v], g) for v, g in zip(values, gradients, strict=True)))
-    backward = Gradients(fix(slopes.gradients, sizes), len(fixed.flat.outputs), tuple(values), given, case.weights)
+    steepest = max(
+        STEEP, *(typical_slope(point.values[v], g) for v, g in zip(values, gradients, strict=True))
+    )
+    backward = Gradients(
+        fix(slopes.gradients, sizes), len(fixed.flat.outputs), tuple(values), given, case.weights
+    )
     check, rough = Check(point, rng, steepest, TOLERANCE, backward.rounding), []
     for i, value in enumerate(values):
         if not all(takes_complex(point.nodes[k]) for k in point.after(value)):

@@ -1,8 +1,8 @@
 """Differences that others are known to make: each with its cause, the versions that show it, and its pattern.
 
-A pattern is of nodes of the ONNX graph or of PyTorch expressions, as wide as what shows the difference and no
-wider. `shows` is a program that shows it; a test runs it, and fails where the difference is gone, so that the entry
-goes, too.
+The fuzzer and `netc verify` read it. A pattern is of ops and their operands, or of nodes of the ONNX graph, as wide as
+what shows the difference and no wider. `shows` is a program of the fuzzer's that shows it; a test runs it, and fails
+where the difference is gone, so that the entry goes, too.
 """
 
 from __future__ import annotations
@@ -10,45 +10,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from typing import Any, TypeAlias
 
-import numpy.typing as npt
+from netc.deploy import patterns
+from netc.deploy.evidence import Evidence
 
-from netc.fuzz import patterns
-from netc.fuzz.case import Case
-from netc.fuzz.judge import Finding
-
-Array: TypeAlias = npt.NDArray[Any]
 LEVELLED = 0.05  # rounding times 1 / sqrt(eps), through some layers
+SIXTH = 6e-8  # twice what 1/6 loses in float32
 
 
 @dataclass(frozen=True)
 class Known:
     """A difference of others. oracles: those that see it. versions: where it was measured. says: of an error.
 
-    most: the greatest relative error that it explains.
+    pattern: how often a program has it. most: the greatest relative error that each explains.
     """
 
     name: str
     cause: str
     versions: str
     oracles: tuple[str, ...]
-    pattern: Callable[[Case], bool]
+    pattern: Callable[[Evidence], int]
     shows: str
     says: str = ""
     most: float = inf
 
 
-def known_of(finding: Finding, case: Case) -> Known | None:
-    """The difference that explains a finding, if one does."""
-    if not finding.sided:
-        return None
-    told = (
-        k
-        for k in KNOWN
-        if finding.oracle in k.oracles and k.says in finding.note and not finding.error > k.most
-    )
-    return next((k for k in told if k.pattern(case)), None)
+def known_of(oracle: str, error: float, note: str, seen: Evidence) -> Known | None:
+    """The difference that explains an error, or a failure that says `note`, if one does."""
+    told = (k for k in KNOWN if oracle in k.oracles and k.says in note)
+    return next((k for k in told if (times := k.pattern(seen)) and not error > k.most * times), None)
 
 
 KNOWN: tuple[Known, ...] = (
@@ -288,21 +278,6 @@ net Fuzz {
 """,
     ),
     Known(
-        "no slope for a padding row",
-        "the row padding_idx of a table is meant to stay: PyTorch, and netc with it, gives it no gradient",
-        "torch 2.13 (see F.embedding)",
-        ("slope",),
-        patterns.padding_rows,
-        """netc 1
-
-net Fuzz {
-    input x0: int64[N, 4]
-    v1 = Embedding(x0, num_embeddings=2, embedding_dim=3, padding_idx=0)
-    output v1
-}
-""",
-    ),
-    Known(
         "variance of onnxruntime's GroupNormalization",
         "it takes the mean of squares less the square of the mean, which cancel where the mean is large",
         "onnxruntime 1.31, from opset 21",
@@ -368,5 +343,37 @@ net Fuzz {
 }
 """,
         "grad_input must be contiguous",
+    ),
+    Known(
+        "slope of hard_sigmoid",
+        "PyTorch multiplies by 1/6 as float32 has it, in float64, too",
+        "torch 2.13 (the gradient of F.hardsigmoid against that of its formula)",
+        ("gradient",),
+        patterns.sixths,
+        """netc 1
+
+net Fuzz {
+    input x0: float32[N, 4]
+    v1 = hard_sigmoid(x0)
+    output v1
+}
+""",
+        most=SIXTH,
+    ),
+    Known(
+        "normalisation of equal values without eps",
+        "0 divided by 0 is 0 for PyTorch's kernel, which takes the inverse of a deviation of 0 for 0",
+        "torch 2.13",
+        ("torch", "torch64"),
+        patterns.constant_maps,
+        """netc 1
+
+net Fuzz {
+    \"\"\"Draws: x0 in 0.5..0.5.\"\"\"
+    input x0: float32[N, 2, 3]
+    v1 = InstanceNorm1d(x0, eps=0.0)
+    output v1
+}
+""",
     ),
 )
