@@ -369,7 +369,7 @@ net Fuzz {
         """netc 1
 
 net Fuzz {
-    \"\"\"Draws: x0 in 0.5..0.5.\"\"\"
+    \"\"\"Draws: x0 in 0..0.\"\"\"
     input x0: float32[N, 2, 3]
     v1 = InstanceNorm1d(x0, eps=0.0)
     output v1
