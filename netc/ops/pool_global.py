@@ -6,6 +6,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from netc.dims import Shape
+from netc.ops.arrays import np
 from netc.ops.code import Code, Keyword, method
 from netc.ops.contract import OPS, Array, Graph, Op, Operand, integers, register, sample
 from netc.ops.window import require_map
@@ -92,7 +93,9 @@ class GlobalMaxPool(GlobalPooling):
     reduction, torch_name, onnx_name = "max", "amax", "ReduceMax"
 
     def branch(self, x: Array) -> Array:
-        return x.reshape((*x.shape[:2], -1)).argmax(2)
+        """The elements that are largest: which share, where they are several."""
+        maps = x.reshape((*x.shape[:2], -1))
+        return np.equal(maps, maps.max(2, keepdims=True))
 
     samples = (
         sample((2, 3, 4, 5), flops=120),
