@@ -29,13 +29,14 @@ def to_torch(net: Net) -> str:
     classes = classes_of(net.block, kept, net.facts)
     name_classes(classes, net.name)
     top = classes.of[net.block]
-    guard = _guards(net, classes.drafts[net.block].index)
+    index = classes.drafts[net.block].index
+    guard, more = (_guards(net, index, training) for training in (False, True))
     parts = []
     for made in classes.order:
         lines = (
             render_class(classes, made)
             if made is not top
-            else render_class(classes, made, methods_of(net, guard), guard)
+            else render_class(classes, made, methods_of(net, guard, more), guard)
         )
         parts.append("\n".join(lines))
     body = "\n\n\n".join(parts)
@@ -53,10 +54,10 @@ def _header(body: str) -> list[str]:
     return [*lines, "from torch import Tensor, nn"]
 
 
-def _guards(net: Net, index: Mapping[Value, int]) -> Sequence[str]:
-    """Lines that refuse an input whose free sizes do not meet what was proved to be needed."""
+def _guards(net: Net, index: Mapping[Value, int], training: bool) -> Sequence[str]:
+    """Lines that refuse an input whose free sizes do not meet what was proved to be needed: by all, or by the losses."""
     lines: list[str] = []
-    for fact in (c.fact for c in net.constraints):
+    for fact in (c.fact for c in net.constraints if c.training == training):
         name, shapes = fact.name, ((v, v.type.shape) for v in net.block.inputs)
         value, axis = next((v, i) for v, shape in shapes for i, d in enumerate(shape) if is_size(d, name))
         read = f"{marker(index[value])}.shape[{axis}]"

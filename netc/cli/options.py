@@ -220,4 +220,4 @@ def demand(constraint: Constraint) -> str:
     """What a free size must meet, and the line that demands it."""
     span = constraint.span
     where = f"  ({span.source.path}:{span.line}: {' '.join(span.text.split())[:60]})" if span else ""
-    return f"runs where {constraint}{where}"
+    return f"{'the loss ' if constraint.training else ''}runs where {constraint}{where}"

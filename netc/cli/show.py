@@ -109,5 +109,6 @@ def _data(net: Net, costs: Cost) -> dict[str, object]:
         "beside": list(map(layer, costs.beside)),
         "parameters": plain(costs.params),
         "multiply_adds": plain(costs.macs),
-        "constraints": [str(c) for c in net.constraints],
+        "constraints": [str(c) for c in net.constraints if not c.training],
+        "constraints_of_the_loss": [str(c) for c in net.constraints if c.training],
     }

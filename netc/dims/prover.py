@@ -20,7 +20,8 @@ class Learn(Exception):
     def __init__(self, fact: Fact) -> None:
         super().__init__(str(fact))
         self.fact = fact
-        self.span: Any = None  # where the question came up; the driver fills it in
+        self.span: Any = None  # where the question came up; the driver fills it in, and
+        self.beside = False  # whether only the losses ask
 
 
 LIMIT = 2**31  # of a size

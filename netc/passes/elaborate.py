@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, TypeAlias
 
 from netc.diagnostics import (
     Diagnostic,
@@ -17,14 +19,14 @@ from netc.diagnostics import (
     wording_weights,
 )
 from netc.dims import AnyDim, Learn, Prover, Unwieldy, names, proving
-from netc.ir.module import Block, Call, Net, Type, blocks
+from netc.ir.module import Block, Call, Constraint, Net, Type, blocks
 from netc.ir.verify import verify_net
 from netc.ir.walk import needed
 from netc.ops.contract import OPS
 from netc.passes.cost import count_parameters
 from netc.passes.elaboration.calls import checked, with_defaults
 from netc.passes.elaboration.expressions import preset
-from netc.passes.elaboration.facts import Learnt, add, demands, known
+from netc.passes.elaboration.facts import Learnt, add, constraints_of, known, merged
 from netc.passes.elaboration.frame import Frame, Session
 from netc.passes.elaboration.instantiate import (
     check_dtype,
@@ -42,6 +44,7 @@ from netc.passes.load import Program
 from netc.syntax import tree
 
 ROUNDS = 64
+Constraints: TypeAlias = Callable[[Sequence[str]], tuple[Constraint, ...]]
 AXES = {4: {0: "N", 2: "H", 3: "W"}, 3: {0: "N", 2: "L"}, 2: {0: "N"}}
 
 
@@ -54,32 +57,69 @@ def elaborate(
     dynamic: names of axes to leave free although the spec fixes them (N, H, W of a 4-D input).
     Raises Refused with every independent finding, those of reading the file included.
     """
-    learnt: Learnt = {}
-    work = 0
-    for _ in range(ROUNDS):
-        session = Session(
-            facts=known(learnt),
-            dynamic=frozenset(dynamic),
-            lost=program.lost,
-            work=work,
-        )
-        for diagnostic in program.found:
-            session.report(Refused(diagnostic))
-        try:
-            net = _elaborate(program, name, dict(settings or {}), session, learnt)
-        except Learn as learn:
-            add(learnt, learn)
-            work = session.work
-            continue
-        except (Refused, Poisoned, RecursionError, Unwieldy) as error:
-            session.report(_refused(error, program.nets[name].tree.span))
-            net = None
-        if session.found or net is None:
-            raise Refused(*_in_order(session.found.values()))
+    run = _Run(program, name, dict(settings or {}), frozenset(dynamic))
+    net, beside = run.elaborated({}, frozenset())
+    if not net.constraints or not beside:
         return net
-    raise Refused(
-        wording_shapes.too_much(program.nets[name].tree.span, "the sizes need too many facts", ROUNDS)
-    )
+    with suppress(Refused):  # where what the losses need cannot be told apart, the outputs need it, too
+        apart, again = run.elaborated(dict(run.training), beside)
+        if again >= beside:
+            return apart
+    return net
+
+
+@dataclass
+class _Run:
+    """The elaborations of one net: what all of it needs of free sizes by now, and the work done."""
+
+    program: Program
+    name: str
+    settings: Mapping[str, Any]
+    dynamic: frozenset[str]
+    training: Learnt = field(default_factory=dict)
+    work: int = 0
+
+    def elaborated(self, training: Learnt, beside: frozenset[int]) -> tuple[Net, frozenset[int]]:
+        """The net, and which of its statements only the losses need, by number.
+
+        training: what is known where the statements `beside` run, in addition to what is learnt in the others.
+        """
+        span = self.program.nets[self.name].tree.span
+        learnt: Learnt = {}
+        for _ in range(ROUNDS):
+            self.training = merged(learnt, training)
+            session = Session(
+                facts=known(learnt),
+                training=known(self.training),
+                beside=beside,
+                dynamic=self.dynamic,
+                lost=self.program.lost,
+                work=self.work,
+            )
+            for diagnostic in self.program.found:
+                session.report(Refused(diagnostic))
+            try:
+                constraints = partial(constraints_of, learnt=learnt, training=self.training)
+                net = _elaborate(self.program, self.name, dict(self.settings), session, constraints)
+            except Learn as learn:
+                add(training if learn.beside else learnt, learn)
+                self.work = session.work
+                continue
+            except (Refused, Poisoned, RecursionError, Unwieldy) as error:
+                session.report(_refused(error, span))
+                net = None
+            if session.found or net is None:
+                raise Refused(*_in_order(session.found.values()))
+            self.work = session.work
+            return net, _beside(net, session)
+        raise Refused(wording_shapes.too_much(span, "the sizes need too many facts", ROUNDS))
+
+
+def _beside(net: Net, session: Session) -> frozenset[int]:
+    """The statements of the net that apply layers, none of which the outputs need."""
+    steps = set(needed(net.block.body, net.block.outputs))
+    ran = session.statements.items()
+    return frozenset(n for n, (a, b) in ran if a < b and steps.isdisjoint(net.block.body[a:b]))
 
 
 def _refused(error: Exception, span: Span) -> Refused:
@@ -96,7 +136,7 @@ def _in_order(found: Any) -> list[Diagnostic]:
 
 
 def _elaborate(
-    program: Program, name: str, settings: dict[str, Any], session: Session, learnt: Learnt
+    program: Program, name: str, settings: dict[str, Any], session: Session, constraints: Constraints
 ) -> Net | None:
     definition, given = _arguments(program, name, session)
     parameters = [p.name.text for p in definition.tree.parameters]
@@ -133,9 +173,14 @@ def _elaborate(
         raise Refused(wording_shapes.too_many_parameters(definition.tree.name.span, definition.name, total))
     _check_names(block, name, frame)
     block = replace(block, doc=block.doc or program.doc)
-    constraints = tuple(c for n in free for c in demands(n, learnt))
     net = Net(
-        name, block, tuple(frame.targets), tuple(frame.losses), tuple(frame.metrics), constraints, tuple(free)
+        name,
+        block,
+        tuple(frame.targets),
+        tuple(frame.losses),
+        tuple(frame.metrics),
+        constraints(free),
+        tuple(free),
     )
     verify_net(net)
     _check_told(net)

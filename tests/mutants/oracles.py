@@ -198,7 +198,7 @@ def counts_differ(net: Net) -> str | None:
 
 def guards_fail(net: Net, module: Any) -> str | None:
     """A size that does not meet a constraint, and that the module takes all the same."""
-    for constraint in net.constraints:
+    for constraint in (c for c in net.constraints if not c.training):
         sizes, fact = chosen_sizes(net, 2), constraint.fact
         sizes[fact.name] = (
             sizes[fact.name] + 1

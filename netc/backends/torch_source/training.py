@@ -16,16 +16,16 @@ INDENT = STEP * 2
 RESULT = "tuple[Tensor, dict[str, Tensor]]"
 
 
-def methods_of(net: Net, guard: Sequence[str]) -> Callable[[Writer, Body], list[str]]:
-    """What makes the lines of the methods from those of forward. `guard`: the lines that open it."""
+def methods_of(net: Net, guard: Sequence[str], more: Sequence[str]) -> Callable[[Writer, Body], list[str]]:
+    """What makes the lines of the methods from those of forward. `guard`: the lines that open it; `more`: the loss."""
 
     def methods(writer: Writer, body: Body) -> list[str]:
         if not net.losses:
             return ["", *forward_method(writer, body)]
         shared = _shared(net)
         if len(shared) == len(net.block.outputs):
-            return ["", *forward_method(writer, body), "", *_loss(writer, net, shared, "self")]
-        return _with_trunk(writer, net, shared, guard)
+            return ["", *forward_method(writer, body), "", *_loss(writer, net, shared, "self", more)]
+        return _with_trunk(writer, net, shared, guard, more)
 
     return methods
 
@@ -39,7 +39,9 @@ def _shared(net: Net) -> list[Value]:
     return [*block.outputs, *(v for v in read if v not in block.outputs)]
 
 
-def _with_trunk(writer: Writer, net: Net, shared: Sequence[Value], guard: Sequence[str]) -> list[str]:
+def _with_trunk(
+    writer: Writer, net: Net, shared: Sequence[Value], guard: Sequence[str], for_loss: Sequence[str]
+) -> list[str]:
     """forward and loss, both on a method that also gives what only the losses read."""
     name = "_trunk_" if "_trunk" in writer.draft.children else "_trunk"
     block = net.block
@@ -51,7 +53,7 @@ def _with_trunk(writer: Writer, net: Net, shared: Sequence[Value], guard: Sequen
     said = f"The output{'s' if count > 1 else ''}{more}."
     call = f"self.{name}({', '.join(body.inputs)})[{':' if count > 1 else ''}{count if count > 1 else 0}]"
     forward = forward_method(writer, Body(body.inputs, (f"{INDENT}return {call}",)))
-    loss = _loss(writer, net, shared, f"self.{name}")
+    loss = _loss(writer, net, shared, f"self.{name}", for_loss)
     return ["", *forward, "", *trunk, f"{INDENT}{docstring(said, INDENT)}", *body.lines, "", *loss]
 
 
@@ -60,8 +62,8 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(quoted[:-1]), quoted[-1]]))
 
 
-def _loss(writer: Writer, net: Net, shared: Sequence[Value], first: str) -> list[str]:
-    """The lines of loss. shared: what a call of `first` gives."""
+def _loss(writer: Writer, net: Net, shared: Sequence[Value], first: str, guard: Sequence[str]) -> list[str]:
+    """The lines of loss. shared: what a call of `first` gives. guard: of what the outputs do not need."""
     block = net.block
     wanted = (*net.losses, *(v for _, v in net.metrics))
     inputs = (*block.inputs, *net.targets)
@@ -70,7 +72,7 @@ def _loss(writer: Writer, net: Net, shared: Sequence[Value], first: str) -> list
     reserved = writer.classes.names | set(map(variable, block.sizes))
     known = _names([v for v in shared if v in read], inputs, reserved)
     metrics = ", ".join(f"{literal(name)}: {writer.mark(v)}" for name, v in net.metrics)
-    body = forward_body(writer, block.body, wanted, (), inputs, known, metrics, net.losses)
+    body = forward_body(writer, block.body, wanted, guard, inputs, known, metrics, net.losses)
     said = (
         "The loss and the metrics by name."
         if len(net.losses) == 1

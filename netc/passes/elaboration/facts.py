@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from netc.diagnostics import Refused, wording_shapes
@@ -31,7 +32,28 @@ def known(learnt: Learnt) -> Facts:
     return joined(c.fact for c in learnt.values())
 
 
-def demands(name: str, learnt: Learnt) -> Iterator[Constraint]:
+def merged(*several: Learnt) -> Learnt:
+    """What is learnt in all of them."""
+    out: Learnt = {}
+    for learnt in several:
+        for key, constraint in learnt.items():
+            held = out.get(key)
+            out[key] = replace(constraint, fact=held.fact.joined(constraint.fact)) if held else constraint
+    return out
+
+
+def constraints_of(free: Sequence[str], learnt: Learnt, training: Learnt) -> tuple[Constraint, ...]:
+    """What is learnt of each free size, and then what only the losses need of it beside."""
+    out: list[Constraint] = []
+    for name in free:
+        outputs = list(_demands(name, learnt))
+        facts = [c.fact for c in outputs]
+        out += outputs
+        out += [replace(c, training=True) for c in _demands(name, training) if c.fact not in facts]
+    return tuple(out)
+
+
+def _demands(name: str, learnt: Learnt) -> Iterator[Constraint]:
     """What is learnt of a size; a least size is left out where a multiple of it says as much."""
     multiple = learnt.get((name, "multiple"))
     for kind in KINDS:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from netc.diagnostics import Diagnostic, Note, Refused, Span, wording_shapes
-from netc.dims import Dim, Facts, Guard, Prover, show, size, substitute
+from netc.dims import Dim, Facts, Guard, Learn, Prover, show, size, substitute
 from netc.ir.module import Block, Param, Path, Step, Value
 from netc.ops.index_range import IndexRange, Known
 from netc.passes.elaboration.values import Definition, Function, Poisoned, Rule
@@ -36,13 +37,18 @@ class Variant:
 class Session:
     """What the blocks of one net share: elaborated variants, findings and the work done.
 
-    facts: what is known of free sizes.
+    facts, training: what is known of free sizes, and what is where only the losses need it.
+    beside: the statements of the net that only the losses need, by number, as an elaboration before told.
+    statements: where the steps of each statement of the net begin and end in its body, by number.
     dynamic: the names to give to axes that the spec fixes, by input and axis.
     starting, met: the `init` statements run, each with its body, and those that held for some layer.
     blamed: the calls of standard blocks that are at fault.
     """
 
     facts: Facts
+    training: Facts = field(default_factory=dict)
+    beside: frozenset[int] = frozenset()
+    statements: dict[int, tuple[int, int]] = field(default_factory=dict)
     dynamic: frozenset[str] = frozenset()
     found: dict[tuple[str, Any, int], Diagnostic] = field(default_factory=dict)
     variants: dict[Any, list[Variant]] = field(default_factory=dict)
@@ -126,6 +132,26 @@ class Frame:
     hint: str = ""
     nodes: int = 0
     asserting: bool = False
+
+    @contextmanager
+    def numbered(self) -> Iterator[None]:
+        """One statement; of the net, it has a number, and what is known is more where only the losses need it."""
+        session, before = self.session, self.prover.facts
+        if not self.is_net:
+            yield
+            return
+        number, first = len(session.statements), len(self.body)
+        session.statements[number] = first, first
+        beside = number in session.beside
+        try:
+            self.prover.facts = session.training if beside else before
+            yield
+        except Learn as learn:
+            learn.beside = learn.beside or beside
+            raise
+        finally:
+            self.prover.facts = before
+            session.statements[number] = first, len(self.body)
 
     def refuse(self, diagnostic: Diagnostic) -> Refused:
         """The finding with the calls that led to this block, innermost first.

@@ -62,7 +62,8 @@ def _attempt(frame: Frame, statement: tree.Statement) -> None:
     frame.session.spend(1, statement.span)
     frame.hint = ""
     try:
-        RULES[type(statement)](frame, statement)
+        with frame.numbered():
+            RULES[type(statement)](frame, statement)
     except (Refused, Poisoned, RecursionError, Unwieldy) as error:
         if isinstance(error, RecursionError):
             error = frame.refuse(wording_shapes.too_deep(statement.span))

@@ -1,0 +1,146 @@
+"""Free sizes: what the outputs need of them, what only the losses do, and which can be freed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from emitted import loaded
+
+from netc.autodiff.interpret import interpret
+from netc.autodiff.trial import random_weights, trials
+from netc.backends.describe import describe
+from netc.backends.onnx_file import write_onnx
+from netc.backends.to_onnx import to_onnx
+from netc.backends.to_torch import to_torch
+from netc.backends.weights import Held
+from netc.deploy.runtime import outputs_of, start
+from netc.deploy.verify import verify
+from netc.ir.module import Net
+from netc.passes.elaborate import elaborate
+from netc.passes.initial import state
+from netc.passes.inline import inline
+from netc.passes.load import load
+
+AUXILIARY = """
+block Halved(width: int) {
+    input x: [N, C, H, W]
+    output x -> Conv2d(width, 3, padding=1) -> max_pool2d(2)
+}
+block Side(classes: int) {
+    input x: [N, C, H, W]
+    output x -> Halved(4) -> adaptive_avg_pool2d(2) -> flatten -> Linear(classes)
+}
+net Two(classes: int = 3) {
+    input image: float32[N, 2, H, W]
+    target label: int64[N]
+    low = image -> Halved(3)
+    aux = low -> Side(classes)
+    logits = low -> Conv2d(4, 3, padding=1) -> global_avg_pool -> Linear(classes)
+    loss 0.3 * cross_entropy(aux, label)
+    output logits
+    loss cross_entropy(logits, label)
+    metric accuracy(logits, label)
+}
+"""
+
+
+def written(spec: str, *dynamic: str, **settings: object) -> Net:
+    program = load("a.net", lambda _: spec.encode())
+    return elaborate(program, list(program.nets)[-1], settings, dynamic)
+
+
+def constraints(net: Net) -> tuple[list[str], list[str]]:
+    """Those of the outputs, and those that only the losses have."""
+    return [str(c) for c in net.constraints if not c.training], [
+        str(c) for c in net.constraints if c.training
+    ]
+
+
+# -- what only the losses need -------------------------------------------------------------------------------
+
+
+def test_an_auxiliary_head_restricts_training_alone(tmp_path) -> None:
+    net = written(AUXILIARY)
+    assert constraints(net) == (["H >= 2", "W >= 2"], ["H % 8 == 0", "W % 8 == 0"])
+    assert json.loads(describe(net))["constraints"] == ["H >= 2", "W >= 2"]
+    assert set(json.loads(describe(net, training={}))["constraints"]) == {str(c) for c in net.constraints}
+    weights = random_weights(state(net))
+    module = loaded(net, weights, to_torch(net))
+    write_onnx(tmp_path / "a.onnx", to_onnx(net), Held(weights))
+    session = start(tmp_path / "a.onnx")
+    for sides in ((2, 3), (7, 9), (8, 16)):
+        image = np.random.default_rng(0).standard_normal((2, 2, *sides)).astype("float32")
+        (truth,) = interpret(inline(net), {"image": image, "label": np.array([0, 2])}, weights)
+        assert np.allclose(module(torch.from_numpy(image)).detach(), truth, atol=1e-5)
+        assert np.allclose(outputs_of(session, tmp_path / "a.onnx", {"image": image})[0], truth, atol=1e-5)
+    image, label = torch.zeros(2, 2, 8, 12), torch.tensor([0, 2])
+    with pytest.raises(ValueError, match="W must be a multiple of 8, not 12"):
+        module.loss(image, label)
+    with pytest.raises(ValueError, match="H must be at least 2, not 1"):
+        module(image[:, :, :1])
+    module.loss(image[..., :8], label)
+    assert verify(net, to_torch(net), net.name).passed
+
+
+def test_parameters_are_those_of_the_net_with_fixed_sides() -> None:
+    fixed = AUXILIARY.replace("H, W]\n    target", "16, 16]\n    target")
+    assert list(state(written(AUXILIARY))) == list(state(written(fixed)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("output logits", "output logits + aux"),
+        ("output logits", "output logits, mean(aux)"),
+        ("target label: int64[N]", "target label: int64[N]\n    assert H % 8 == 0 and W % 8 == 0"),
+        # of one statement, of which the outputs need a part
+        ("logits = low -> Conv2d(4, 3, padding=1) -> global_avg_pool -> Linear(classes)",
+         "logits, more = [low -> global_avg_pool -> Linear(classes), low -> Side(classes)]"),
+    ],
+)  # fmt: skip
+def test_what_the_outputs_need_restricts_them(before: str, after: str) -> None:
+    outputs, beside = constraints(written(AUXILIARY.replace(before, after)))
+    assert outputs == ["H % 8 == 0", "W % 8 == 0"] and not beside
+
+
+def test_a_larger_multiple_for_the_losses_stands_beside_that_of_the_outputs() -> None:
+    spec = AUXILIARY.replace("low = image -> Halved(3)",
+        "low = image -> Halved(3)\n    low = low + (low -> max_pool2d(2) -> ConvTranspose2d(3, 2, stride=2))")  # fmt: skip
+    net = written(spec)
+    assert constraints(net) == (["H % 4 == 0", "W % 4 == 0"], ["H % 8 == 0", "W % 8 == 0"])
+    source = to_torch(net)
+    assert source.count("% 4:") == source.count("% 8:") == 2
+    assert verify(net, source, net.name).passed
+
+
+def test_a_largest_size_of_a_loss_is_training_s_alone() -> None:
+    net = written("""net Named {
+    input x: float32[N, T, 4]
+    target y: float32[N, T, 3]
+    z = x -> Linear(3)
+    output z
+    loss mse(z + (positions(x, axis=1) -> Embedding(6, 3)), y)
+}""")
+    assert constraints(net) == ([], ["T <= 6"])
+    flat = inline(net, net.losses)
+    assert all(trial.sizes["T"] <= 6 for trial in trials(net, flat))
+    assert verify(net, to_torch(net), net.name).passed
+
+
+def test_a_size_that_the_outputs_read_of_a_side_head_stays_right() -> None:
+    """A number of the side head's shape, which the outputs use, holds for every size that they take."""
+    spec = AUXILIARY.replace(
+        "output logits", "k = shape(side)[2]\n    output expand(unsqueeze(logits, 2), [N, 3, k])"
+    )
+    spec = spec.replace(
+        "aux = low -> Side(classes)", "side = low -> Halved(2)\n    aux = low -> Side(classes)"
+    )
+    net = written(spec)
+    flat, weights = inline(net), random_weights(state(net))
+    image = np.random.default_rng(0).standard_normal((2, 2, 9, 13)).astype("float32")
+    (truth,) = interpret(flat, {"image": image, "label": np.array([0, 2])}, weights)
+    made = loaded(net, weights, to_torch(net))(torch.from_numpy(image)).detach().numpy()
+    np.testing.assert_allclose(made, truth, rtol=1e-4, atol=1e-5)
