@@ -18,16 +18,14 @@ Moves: TypeAlias = dict[int, list[Arrangement]]  # what nodes give, by their pla
 
 
 @dataclass(frozen=True)
-class Initializer:
+class LaidOut:
     """A tensor that is stored in the file, made of boxes of parameters."""
 
     type: Type
     patches: tuple[Patch, ...]
 
-    def is_whole(self, param: Param) -> bool:
-        """Whether it is `param` as it stands."""
-        shape = numbers(param.type.shape)
-        return self.type.shape == shape and self.patches == whole(self.patches[0].parameter, shape).patches
+
+Initializer: TypeAlias = Param | LaidOut  # a parameter is stored as it is
 
 
 def lay_out_parameters(
@@ -41,6 +39,7 @@ def lay_out_parameters(
     values, moves = _moves(graph, params)
     reads = _settle(graph, values, moves, params)
     names = _names(graph, values, reads, params, free)
+    plain = {name for node in graph.node for name in node.input} & params.keys() - values.keys()
     for index, name in reads:
         node = graph.node[index]
         for place, read in enumerate(node.input):
@@ -48,18 +47,32 @@ def lay_out_parameters(
                 node.input[place] = names[values[name]]
     for index in sorted(moves, reverse=True):
         del graph.node[index]
-    return _initializers(names, params)
+    order = {name: place for place, name in enumerate(params)}
+    stored: list[tuple[int, str, Initializer]] = [(order[name], name, params[name]) for name in plain]
+    stored += [
+        (order[path := a.patches[0].parameter], name, params[path] if name == path else _laid_out(a, params))
+        for a, name in names.items()
+    ]
+    return {name: initializer for _, name, initializer in sorted(stored, key=lambda each: each[0])}
+
+
+def _laid_out(arrangement: Arrangement, params: Mapping[str, Param]) -> LaidOut:
+    dtype = params[arrangement.patches[0].parameter].type.dtype
+    return LaidOut(Type(dtype, arrangement.shape), arrangement.patches)
 
 
 def _moves(graph: Any, params: Mapping[str, Param]) -> tuple[dict[str, Arrangement], Moves]:
-    """What is made of parameters alone, by name, and the nodes that make it."""
-    values = {name: whole(name, numbers(param.type.shape)) for name, param in params.items()}
+    """The parameters that nodes rearrange and what is made of them alone, by name, and the nodes that make it."""
+    values: dict[str, Arrangement] = {}
     constants = {tensor.name: tensor for tensor in graph.initializer}
     outputs = {value.name for value in graph.output}
     moves: Moves = {}
     for index, node in enumerate(graph.node):
         if node.op_type not in MOVES or outputs.intersection(node.output):
             continue
+        for name in node.input:
+            if name in params and name not in values:
+                values[name] = whole(name, numbers(params[name].type.shape))
         if (results := moved(node, values, constants)) is not None:
             values.update(zip(node.output, results, strict=True))
             moves[index] = results
@@ -128,22 +141,13 @@ def _names(
     names: dict[Arrangement, str] = {}
     for arrangement in stored:
         path = arrangement.patches[0].parameter
-        if arrangement == values[path]:
+        if arrangement == whole(path, numbers(params[path].type.shape)):
             names[arrangement] = path
             continue
         name = f"{path}/{readers[arrangement]}"
         names[arrangement] = free(f"{name}/{seen[path]}" if parts[path] > 1 else name)
         seen[path] += 1
     return names
-
-
-def _initializers(names: Mapping[Arrangement, str], params: Mapping[str, Param]) -> dict[str, Initializer]:
-    return {
-        name: Initializer(
-            Type(params[arrangement.patches[0].parameter].type.dtype, arrangement.shape), arrangement.patches
-        )
-        for arrangement, name in names.items()
-    }
 
 
 def drop_unread(graph: Any) -> None:
@@ -163,12 +167,11 @@ def drop_unread(graph: Any) -> None:
 def layouts(initializers: Mapping[str, Initializer], params: Mapping[str, Param]) -> dict[str, Any]:
     """Where each parameter lies that is not stored as it is, for the file's metadata (see docs/onnx.md)."""
     found: dict[str, Any] = {}
-    for name, initializer in initializers.items():
-        for patch in initializer.patches:
+    laid_out = {name: tensor for name, tensor in initializers.items() if isinstance(tensor, LaidOut)}
+    for name, tensor in laid_out.items():
+        for patch in tensor.patches:
             path = patch.parameter
             shape = numbers(params[path].type.shape)
-            if name == path and initializer.is_whole(params[path]):
-                continue
             entry = {
                 "initializer": name,
                 "box": [list(ends) for ends in patch.box],

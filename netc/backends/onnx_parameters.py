@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from netc.backends.onnx_layout import Initializer
+from netc.backends.onnx_layout import LaidOut
 from netc.backends.onnx_moves import Patch
 from netc.backends.output import Piece
 from netc.backends.to_onnx import OnnxModel
@@ -20,32 +20,32 @@ from netc.passes.initial import numbers
 def values_of(model: OnnxModel, weights: Weights, names: Sequence[str]) -> Iterator[Piece]:
     """The values of the initializers called `names`, in this order; a parameter is held while one needs it."""
     wanted = [model.initializers[name] for name in names]
-    paths = [dict.fromkeys(p.parameter for p in initializer.patches) for initializer in wanted]
+    paths = [
+        dict.fromkeys(p.parameter for p in tensor.patches) if isinstance(tensor, LaidOut) else {name: None}
+        for name, tensor in zip(names, wanted, strict=True)
+    ]
     left = Counter(path for each in paths for path in each)
     pieces = zip(left, weights.pieces(list(left)), strict=True)
     held: dict[str, Piece] = {}
-    for initializer, each in zip(wanted, paths, strict=True):
+    for tensor, each in zip(wanted, paths, strict=True):
         while not each.keys() <= held.keys():
             path, piece = next(pieces)
             held[path] = piece
-        yield _value(model, initializer, held)
+        yield _value(model, tensor, held) if isinstance(tensor, LaidOut) else held[path]
         for path in each:
             left[path] -= 1
             if not left[path]:
                 del held[path]
 
 
-def _value(model: OnnxModel, initializer: Initializer, held: Mapping[str, Piece]) -> Piece:
-    path = initializer.patches[0].parameter
-    if initializer.is_whole(model.parameters[path]):
-        return held[path]
+def _value(model: OnnxModel, tensor: LaidOut, held: Mapping[str, Piece]) -> Array:
     boxes = [
         (patch, _cut_out(array_of(held[patch.parameter], model.parameters[patch.parameter]), patch))
-        for patch in initializer.patches
+        for patch in tensor.patches
     ]
     if len(boxes) == 1:
         return boxes[0][1]
-    value = np.empty(numbers(initializer.type.shape), initializer.type.dtype)
+    value = np.empty(numbers(tensor.type.shape), tensor.type.dtype)
     for patch, box in boxes:
         value[_place(patch)] = box
     return value

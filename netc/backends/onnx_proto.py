@@ -93,10 +93,15 @@ def tensor_head(name: str, dtype: str, shape: Sequence[int]) -> Any:
 def describe_value(proto: Any, name: str, dtype: str, shape: Shape | None) -> None:
     """Fills a ValueInfoProto. A size that is free stands as its name or formula."""
     proto.name = name
-    proto.type.tensor_type.elem_type = ELEMENTS[dtype]
+    describe_type(proto.type, dtype, shape)
+
+
+def describe_type(proto: Any, dtype: str, shape: Shape | None) -> None:
+    """Fills a TypeProto."""
+    proto.tensor_type.elem_type = ELEMENTS[dtype]
     if shape is None:
         return
-    described = proto.type.tensor_type.shape
+    described = proto.tensor_type.shape
     described.SetInParent()
     for size in shape:
         dim = described.dim.add()

@@ -11,12 +11,12 @@ from netc.backends.describe import describe
 from netc.backends.names import Names
 from netc.backends.onnx_graph import GraphBuilder
 from netc.backends.onnx_layout import Initializer, drop_unread, lay_out_parameters, layouts
-from netc.backends.onnx_proto import describe_value, protobuf
+from netc.backends.onnx_proto import describe_type, describe_value, protobuf
 from netc.diagnostics import Refused
 from netc.diagnostics.wording_shapes import mismatch
 from netc.diagnostics.wording_weights import unsupported_opset
 from netc.dims import Facts, Prover, proving
-from netc.ir.module import Constant, Net, Param, Value
+from netc.ir.module import Constant, Net, Param, Type, Value
 from netc.ops.contract import Mismatch, Operand
 from netc.passes.locate import Located, locate
 
@@ -155,12 +155,16 @@ class _Emitter:
 
     def describe_values(self, graph: Any) -> None:
         """Enters the dtype and shape of what the nodes of the spec give, as far as it is in `graph`."""
-        described = {value.name for value in graph.output}
+        outputs = {value.name for value in graph.output}
         types = {name: value.type for value, name in self.names.items()}
+        protos: dict[Type, Any] = {}  # a net has few types
         for node in graph.node:
             for name in node.output:
-                if name in types and name not in described:
-                    describe_value(graph.value_info.add(), name, types[name].dtype, types[name].shape)
+                if name in types and name not in outputs:
+                    if (type_ := types[name]) not in protos:
+                        protos[type_] = protobuf().TypeProto()
+                        describe_type(protos[type_], type_.dtype, type_.shape)
+                    graph.value_info.add(name=name, type=protos[type_])
 
     def parameters(self) -> dict[str, Param]:
         """The parameters that are no inputs."""

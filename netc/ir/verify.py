@@ -113,6 +113,8 @@ def _call(call: Call) -> None:
 
 
 def _alike(a: Shape, b: Shape, *names: str) -> None:
+    if a == b:  # which asks no prover
+        return
     if len(a) != len(b) or not all(same(p, q) for p, q in zip(a, b, strict=True)):
         raise Malformed(f"{'.'.join(names)}: {show(a)} is not {show(b)}")
 

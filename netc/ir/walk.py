@@ -14,5 +14,7 @@ def needed(body: Sequence[Step], values: Iterable[Value], known: Collection[Valu
     for step in reversed(body):
         if any(output in wanted for output in step.outputs):
             kept.append(step)
-            wanted.update(v for v in operands(step) if v not in known)
+            wanted.update(operands(step))
+            if known:
+                wanted.difference_update(known)
     return tuple(reversed(kept))

@@ -77,5 +77,5 @@ MUTANTS = (
     _m("a weight's axes are not told", "onnx_layout:layouts",
        '"axes": list(patch.axes)', '"axes": sorted(patch.axes)', *LAYOUT),
     _m("the shape of a value is that of another", "to_onnx:_Emitter.describe_values",
-       "types[name].shape", "types[name].shape[::-1]", *LAYOUT),
+       "type_.shape", "type_.shape[::-1]", *LAYOUT),
 )  # fmt: skip
