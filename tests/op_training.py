@@ -33,12 +33,12 @@ def check_training(op_class, sample):
 
 
 def drawn_mask(case: Case) -> list:
-    """The mask that the op asks for, as an operand; none where it asks for none."""
+    """The mask or other draw that the op asks for, as an operand; none where it asks for none."""
     noise = case.op.noise(*case.shapes)
     if noise is None:
         return []
     rng = np.random.default_rng(5)
-    return [np.asarray(rng.random(noise.shape) < noise.keep, "float64")]
+    return [noise.drawn(rng, noise.shape)]
 
 
 def check_against_torch(case: Case, mask, made):
@@ -78,9 +78,10 @@ def train_expression(case: Case, mask):
 
 
 class Masked:
-    """Puts the mask given in the place of what torch's dropouts would draw."""
+    """Puts the mask given in the place of what torch's dropouts would draw, and its draws."""
 
     NAMES = ("dropout", "dropout1d", "dropout2d", "dropout3d")
+    DRAWS = ("randn_like", "rand_like")
 
     def __init__(self, mask):
         self.mask = [torch.tensor(m) for m in mask]
@@ -93,14 +94,24 @@ class Masked:
         assert mask.numel() == x.numel() or mask.dim() == x.dim(), f"a mask {mask.shape} for {x.shape}"
         return x * mask / (1 - p) if p < 1 else x * mask
 
+    def draw(self, x):
+        (drawn,) = self.mask
+        assert drawn.shape == x.shape, f"a draw {drawn.shape} for {x.shape}"
+        return drawn
+
     def __enter__(self):
         self.kept = {name: getattr(functional, name) for name in self.NAMES}
+        self.kept_draws = {name: getattr(torch, name) for name in self.DRAWS}
         for name in self.NAMES if self.mask else ():
             setattr(functional, name, self.dropout)
+        for name in self.DRAWS if self.mask else ():
+            setattr(torch, name, self.draw)
 
     def __exit__(self, *_):
         for name, kept in self.kept.items():
             setattr(functional, name, kept)
+        for name, kept in self.kept_draws.items():
+            setattr(torch, name, kept)
 
 
 def check_torch_refuses_training(case: Case, mask):
@@ -146,4 +157,4 @@ def check_noise_on_symbols(op_class, sample, case: Case):
     assert (noise is None) == (wanted is None)
     if noise is not None:
         assert tuple(substitute(n, values) for n in noise.shape) == wanted.shape
-        assert noise.keep == wanted.keep
+        assert (noise.keep, noise.kind) == (wanted.keep, wanted.kind)

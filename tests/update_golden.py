@@ -22,6 +22,7 @@ TELLING = {
     "resnet_cifar": ["ResNetNarrow"],
     "siamese": ["Siamese"],
     "unet": ["UNet"],
+    "vae": ["VAE"],
     "vit": ["ViTB16"],
 }
 ODD = ("02", "06", "08", "09", "11", "13", "14", "15", "16", "17", "19", "22", "23", "24", "27", "30")

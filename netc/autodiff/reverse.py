@@ -56,6 +56,8 @@ class _Pass:
                 self._reach(value, self._filled(value, 1.0))
         for index in reversed(range(len(self.nodes))):
             node = self.nodes[index]
+            if not node.op.differentiable:
+                continue
             if any(v in self.gradients for v in node.outputs) and any(v in active for v in node.operands):
                 self.tape.at(self._scope(index), node.span)
                 self._back(node, active)

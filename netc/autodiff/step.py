@@ -25,7 +25,8 @@ class TrainingStep:
     """inputs: the net's, its targets, the masks, lr, then what is carried from step to step.
 
     carried: each input that the step replaces, with the name of the output that does. outputs: the loss, the
-    metrics, then those. masks: how likely an element of each is 1. zeros: the carried inputs that start at 0.
+    metrics, then those. masks: how likely an element of each is 1. draws: the distribution of each other draw.
+    zeros: the carried inputs that start at 0.
     """
 
     located: Located
@@ -33,6 +34,7 @@ class TrainingStep:
     outputs: tuple[tuple[str, Value], ...]
     carried: Mapping[str, str]
     masks: Mapping[str, float]
+    draws: Mapping[str, str]
     zeros: tuple[str, ...]
 
 
@@ -109,11 +111,15 @@ class _Step:
         carried = {_name(before): f"{_name(before)}.next" for before, _ in self.carried}
         read = {v for node in located.flat.nodes for v in node.operands} | set(located.flat.outputs)
         kept = tuple(v for v in inputs if v in read or _name(v) in carried)
-        masks = {mask.value.hint: mask.keep for mask in self.mode.masks if mask.value in read}
+        drawn = {mask.value.hint: mask.noise for mask in self.mode.masks if mask.value in read}
+        masks = {name: noise.keep for name, noise in drawn.items() if noise.kind == "mask"}
+        draws = {name: noise.kind for name, noise in drawn.items() if noise.kind != "mask"}
         names = Counter([*map(_name, kept), *(name for name, _ in outputs)])
         if twice := [name for name, uses in names.items() if uses > 1]:
             raise Refused(name_taken(self.net.block.span, self.net.name, twice))
-        return TrainingStep(located, kept, tuple(outputs), carried, masks, tuple(map(_name, self.state)))
+        return TrainingStep(
+            located, kept, tuple(outputs), carried, masks, draws, tuple(map(_name, self.state))
+        )
 
 
 def _name(value: Value) -> str:

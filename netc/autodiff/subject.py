@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netc.autodiff.objective import objective
-from netc.autodiff.training import Training, training
+from netc.autodiff.training import drawing, training
 from netc.autodiff.trial import chosen_sizes, drawn_trial, random_weights
 from netc.dims import substitute
 from netc.ir.module import Net, Path, Value
@@ -32,7 +32,7 @@ class Subject:
     """A graph without free sizes whose first output is the number, and a point at which to look.
 
     inputs, weights: in float64, of numbers that float32 has. masks, weighing: the inputs that the check adds,
-    masks of dropout and weights of outputs. buffers: the outputs that follow the number are what these become.
+    draws such as masks of dropout, and weights of outputs. buffers: the outputs that follow the number are what these become.
     """
 
     net: Net
@@ -61,12 +61,11 @@ def subject(
     made = objective(net, weighed or not net.losses, beside)
     sizes = _sizes(net, made.located, trains)
     located = fix(made.located, sizes)
-    mode = training(located, {}) if trains else Training(located, (), {})
+    mode = training(located, {}) if trains else drawing(located, {})
     rng = np.random.default_rng([seed, 2])
     inputs = dict(drawn_trial(net, made.located.flat, sizes, [seed, min(BATCHES)]).inputs)
     for mask in mode.masks:
-        kept = rng.random(numbers(mask.value.type.shape)) < mask.keep
-        inputs[mask.value.hint] = np.asarray(kept, np.float64)
+        inputs[mask.value.hint] = mask.noise.drawn(rng, numbers(mask.value.type.shape))
     names = {w.hint for w in made.weights}
     weighing = tuple(v for v in located.flat.inputs if v.hint in names)
     for value in weighing:

@@ -7,14 +7,18 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 
-from netc.autodiff.interpret import interpret
+from netc.autodiff.interpret import free_sizes, interpret
 from netc.autodiff.objective import objective
 from netc.autodiff.reverse import pruned, reverse
 from netc.autodiff.tape import Tape
+from netc.autodiff.training import Training, drawing
+from netc.dims import substitute
 from netc.ir.module import Constant, Net, Node, Param, Value
 from netc.ops.contract import FLOATS
+from netc.passes.initial import numbers
 from netc.passes.locate import Located
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -33,12 +37,17 @@ class Traced:
     gradient: Array | None
 
 
-def trace(net: Net, inputs: Mapping[str, Array], weights: Mapping[str, Array]) -> tuple[Traced, ...]:
+def trace(
+    net: Net, inputs: Mapping[str, Array], weights: Mapping[str, Array], seed: int = 0
+) -> tuple[Traced, ...]:
     """Inputs, parameters, then each node in order. The objective is the sum of the losses or of the outputs.
 
-    inputs: by name, of the net's inputs and targets. weights: by path, all parameters and buffers.
+    inputs: by name, of the net's inputs and targets. weights: by path, all parameters and buffers. seed: of what
+    the net draws in evaluation.
     """
-    located = _read(objective(net).located)
+    mode = drawing(_read(objective(net).located), net.training_facts)
+    located = mode.located
+    inputs = {**inputs, **_draws(net, mode, inputs, seed)}
     shown = _shown(located)
     floats = [v for v in shown if v.type.dtype in FLOATS]
     backward = reverse(located, located.flat.outputs[:1], floats, net.training_facts).flat
@@ -51,6 +60,14 @@ def trace(net: Net, inputs: Mapping[str, Array], weights: Mapping[str, Array]) -
         Traced(names[v], _expression(makers.get(v), names), value, slopes.get(v))
         for v, value in zip(shown, found, strict=False)
     )
+
+
+def _draws(net: Net, mode: Training, inputs: Mapping[str, Array], seed: int) -> dict[str, Array]:
+    """What the net draws, by the names of the inputs that stand for it."""
+    sizes = free_sizes([v for v in (*net.block.inputs, *net.targets) if v.hint in inputs], inputs)
+    random = np.random.default_rng(seed)
+    shapes = {m: numbers(tuple(substitute(d, sizes) for d in m.value.type.shape)) for m in mode.masks}
+    return {m.value.hint: m.noise.drawn(random, shape) for m, shape in shapes.items()}
 
 
 def _read(located: Located) -> Located:

@@ -1,8 +1,8 @@
-"""Turns a graph as evaluated into the graph that training runs: statistics of the batch, masks of dropout."""
+"""Turns a graph as evaluated into the graph that training runs: statistics of the batch, masks of dropout, other draws."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from netc.autodiff.reverse import pruned
@@ -11,16 +11,16 @@ from netc.diagnostics import Refused
 from netc.diagnostics.wording_shapes import mismatch
 from netc.dims import Facts, Prover, proving
 from netc.ir.module import Node, Param, Path, Type, Value
-from netc.ops.contract import FLOATS, Mismatch
+from netc.ops.contract import FLOATS, Mismatch, Noise, Op
 from netc.passes.locate import Located
 
 
 @dataclass(frozen=True)
 class Mask:
-    """An input of the graph that is drawn afresh in each step: 1 with probability `keep`, else 0."""
+    """An input of the graph that is drawn afresh each time, a mask of dropout or another draw."""
 
     value: Value
-    keep: float
+    noise: Noise
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,20 @@ class Training:
 def training(located: Located, facts: Facts) -> Training:
     """The graph of training. facts: what is known of free sizes."""
     with proving(Prover(facts=facts)):
-        return _Rewriting(located).run()
+        return _Rewriting(located, lambda op: op.trains).run()
+
+
+def drawing(located: Located, facts: Facts) -> Training:
+    """The graph of evaluation, where what it draws is an input: its masks. facts: what is known of free sizes."""
+    with proving(Prover(facts=facts)):
+        return _Rewriting(located, lambda op: op.draws()).run()
 
 
 class _Rewriting:
     """A graph being rewritten: what stands for each of its values by now."""
 
-    def __init__(self, located: Located) -> None:
-        self.located = located
+    def __init__(self, located: Located, changes: Callable[[Op], bool]) -> None:
+        self.located, self.changes = located, changes
         self.tape = Tape()
         self.now: dict[Value, Value] = {}
         self.masks: list[Mask] = []
@@ -53,7 +59,7 @@ class _Rewriting:
 
     def run(self) -> Training:
         for index, node in enumerate(self.located.flat.nodes):
-            if node.op.trains:
+            if self.changes(node.op):
                 self._train(index, node)
             else:
                 inputs = self._current(node.inputs)
@@ -88,6 +94,6 @@ class _Rewriting:
         if noise is None:
             return []
         dtype = next(v.type.dtype for v in node.inputs if v.type.dtype in FLOATS)
-        value = Value(f"mask{len(self.masks) + 1}.{place}", Type(dtype, noise.shape))
-        self.masks.append(Mask(value, noise.keep))
+        value = Value(f"{noise.kind}{len(self.masks) + 1}.{place}", Type(dtype, noise.shape))
+        self.masks.append(Mask(value, noise))
         return self.tape.wrap([value])

@@ -10,7 +10,7 @@ from netc.passes.recipe import Chosen
 
 def to_onnx_training(net: Net, optimizer: Chosen, opset: int = DEFAULT_OPSET) -> OnnxModel:
     """The model. Its metadata says, under "training", which output becomes which input of the next step
-    ("carried"), which of these start at zero, how likely each mask is 1, and the optimizer with its arguments.
+    ("carried"), which of these start at zero, how likely each mask is 1, the distribution of other draws, and the optimizer with its arguments.
     """
     step = training_step(net, optimizer)
     training = {
@@ -19,5 +19,6 @@ def to_onnx_training(net: Net, optimizer: Chosen, opset: int = DEFAULT_OPSET) ->
         "carried": dict(step.carried),
         "zeros": list(step.zeros),
         "masks": dict(step.masks),
+        **({"draws": dict(step.draws)} if step.draws else {}),
     }
     return emit(net, step.located, step.inputs, step.outputs, opset, training=training)

@@ -72,8 +72,8 @@ def command(
     stay free in the ONNX file; --dynamic frees others where that can be proved to work.
 
     --target onnx-train writes name.train.onnx, one step of training by the recipe's optimizer for onnxruntime:
-    inputs, targets, masks of dropout (1 to keep, 0 to drop), lr, weights and optimizer state in; the loss, the
-    metrics and the new weights and state, each named NAME.next, out. Its metadata tells what is what.
+    inputs, targets, masks of dropout (1 to keep, 0 to drop), other draws, lr, weights and optimizer state in;
+    the loss, the metrics and the new weights and state, each named NAME.next, out. Its metadata tells what is what.
 
     The same input gives the same bytes. Files that netc did not write are not overwritten without --force.
 

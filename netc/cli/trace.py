@@ -33,7 +33,13 @@ SHOWN = 10  # elements of a tensor that are printed whole
     metavar="NAME=VALUE,...",
     help="Values of inputs, targets and parameters: numbers or lists ('x=[1,2],fc1.bias=[0]'); may be repeated.",
 )
-@click.option("--seed", type=options.Whole(0), default=0, show_default=True, help="Of parameters not given.")
+@click.option(
+    "--seed",
+    type=options.Whole(0),
+    default=0,
+    show_default=True,
+    help="Of parameters not given, and of what the net draws.",
+)
 @options.form
 def command(
     spec: str, net_name: str | None, sets: tuple[str, ...], at: tuple[str, ...], seed: int, format: str
@@ -53,7 +59,7 @@ def command(
     given = values_at(at)
     check_memory(net, COPIES)
     inputs, weights = _split(program.source.path, net, given, seed)
-    lines = trace(net, inputs, weights)
+    lines = trace(net, inputs, weights, seed)
     if format == "json":
         print_json(_data(lines))
     else:

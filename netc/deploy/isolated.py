@@ -49,6 +49,25 @@ model = made("emitted").eval()
 found = {}
 
 
+def drawing(given):
+    # puts what is given, in turn, in the place of what torch would draw
+
+    def draw(x):
+        return torch.from_numpy(given.pop(0)).to(x.dtype)
+
+    torch.randn_like = torch.rand_like = draw
+
+
+def called(function, data, draws, *arguments):
+    # what evaluation makes of arguments and the draws of these names
+    given = [data[f"given/{name}"] for name in draws]
+    drawing(given)
+    y = function(*arguments)
+    if given:
+        raise RuntimeError(f"{len(given)} draws were left over")
+    return y
+
+
 def tensors(x):
     if isinstance(x, torch.Tensor):
         return [x]
@@ -82,6 +101,7 @@ def train(model, kind, data, inputs, targets):
 
     for name in ("dropout", "dropout1d", "dropout2d", "dropout3d"):
         setattr(torch.nn.functional, name, dropout)
+    drawing(masks)
     if job["loss"]:
         total, _ = model.loss(*inputs, *targets)
     else:
@@ -120,16 +140,16 @@ for run in range(job["runs"]):
         elif job["watch"]:
             try:
                 with Recorder():
-                    model(*inputs)
+                    called(model, data, job["draws"][0], *inputs)
                     if job["loss"]:
-                        model.loss(*inputs, *targets)
+                        called(model.loss, data, job["draws"][1], *inputs, *targets)
             except Exception:
                 pass  # what was made until then tells where
         else:
-            for i, t in enumerate(tensors(model(*inputs))):
+            for i, t in enumerate(tensors(called(model, data, job["draws"][0], *inputs))):
                 found[f"output/{i}"] = t.numpy()
             if job["loss"]:
-                loss, metrics = model.loss(*inputs, *targets)
+                loss, metrics = called(model.loss, data, job["draws"][1], *inputs, *targets)
                 found["loss"] = loss.numpy()
                 found.update({f"metric/{name}": m.numpy() for name, m in metrics.items()})
     np.savez(folder / f"found{run}.npz", **found)
@@ -140,7 +160,8 @@ for run in range(job["runs"]):
 class Emitted:
     """A module's source, the class to make, and how to call it.
 
-    folder: where its files go; weights.safetensors lies there. loss: whether it has one.
+    folder: where its files go; weights.safetensors lies there. loss: whether it has one. draws: the names of
+    what its forward draws in evaluation, in turn, and of what its loss does.
     """
 
     source: str
@@ -149,6 +170,7 @@ class Emitted:
     inputs: Sequence[str]
     targets: Sequence[str]
     loss: bool
+    draws: tuple[Sequence[str], Sequence[str]] = ((), ())
 
 
 def run_emitted(
@@ -180,7 +202,7 @@ def train_emitted(
     """What a step of training computes, in float32 and in float64: loss, gradient/PATH of each parameter, and
     buffer/PATH as it then is.
 
-    masks: of dropout, in the order in which the net draws them. weights: of the outputs, where the module has
+    masks: of dropout and other draws, in the order in which the net draws them. weights: of the outputs, where the module has
     no loss.
     """
     (emitted.folder / "emitted.py").write_text(emitted.source, "utf-8")
@@ -201,7 +223,8 @@ def train_emitted(
 def _run(emitted: Emitted, **settings: Any) -> None:
     job = {
         "class": emitted.class_name, "inputs": list(emitted.inputs), "targets": list(emitted.targets),
-        "loss": emitted.loss, "runs": 1, "watch": [], "train": False, "masks": 0, **settings,
+        "loss": emitted.loss, "runs": 1, "watch": [], "train": False, "masks": 0,
+        "draws": [list(names) for names in emitted.draws], **settings,
     }  # fmt: skip
     command = [sys.executable, "-I", "-c", RUNNER, str(emitted.folder), json.dumps(job)]
     try:

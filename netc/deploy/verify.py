@@ -8,11 +8,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
+import numpy as np
+
 from netc.autodiff.interpret import Array, interpret
+from netc.autodiff.reverse import pruned
+from netc.autodiff.tape import Tape
+from netc.autodiff.training import Training, drawing
 from netc.autodiff.trial import Trial, random_weights, trials
 from netc.backends.describe import describe
 from netc.backends.onnx_file import write_onnx
-from netc.backends.to_onnx import DEFAULT_OPSET, OnnxModel, to_onnx
+from netc.backends.to_onnx import DEFAULT_OPSET, OnnxModel, emit, to_onnx
 from netc.backends.to_torch import to_torch
 from netc.backends.weights import Held, write_safetensors
 from netc.deploy.blame import Blame, blame_onnx, blame_torch
@@ -21,10 +26,11 @@ from netc.deploy.evidence import Evidence
 from netc.deploy.isolated import Emitted, run_emitted
 from netc.deploy.known_issues import Known, known_of
 from netc.deploy.runtime import outputs_of, start
-from netc.deploy.verify_training import TrainingReport, verify_training
+from netc.deploy.verify_training import TrainingReport, drawn_by, trunk_of, verify_training
 from netc.diagnostics import Refused
+from netc.dims import substitute
 from netc.ir.module import Net, Value
-from netc.passes.initial import state
+from netc.passes.initial import numbers, state
 from netc.passes.locate import Located, locate
 
 TOLERANCE = 1e-5  # relative, in float32
@@ -102,20 +108,51 @@ def verify(
     """
     table = state(net)
     held = random_weights(table, seed) if weights is None else weights
-    located = locate(net, _compared_values(net))
+    mode = drawing(locate(net, _compared_values(net)), net.training_facts)
     with TemporaryDirectory(prefix="netc-verify-") as name:
         folder = Path(name)
         inputs, targets = ([v.hint for v in values] for values in (net.block.inputs, net.targets))
-        emitted = Emitted(source, class_name, folder, inputs, targets, bool(net.losses))
-        model = to_onnx(net, opset)
+        emitted = Emitted(source, class_name, folder, inputs, targets, bool(net.losses), _draws(net, mode))
+        model = _model(net, mode, opset)
         write_safetensors(folder / "weights.safetensors", table, Held(held), describe(net))
-        bench = _Bench(net, located, model, emitted, held, trials(net, located.flat, seed), tolerance)
+        tried = [_with_draws(trial, mode, seed) for trial in trials(net, mode.located.flat, seed)]
+        bench = _Bench(net, mode.located, model, emitted, held, tried, tolerance)
         write_onnx(bench.onnx, model, Held(held))
         report = _report(bench)
         if small is None:
             return report
         training = verify_training(small, to_torch(small), small.name, opset, tolerance, folder, seed)
         return replace(report, training=training)
+
+
+def _model(net: Net, mode: Training, opset: int) -> OnnxModel:
+    """The graph; what it draws is an input of it, so that the other targets can be given the same."""
+    if not mode.masks:
+        return to_onnx(net, opset)
+    values = mode.located.flat.outputs[: len(net.block.outputs)]
+    tape = Tape(list(mode.located.flat.nodes), list(mode.located.scopes))
+    located = pruned(mode.located, tape, values)
+    read = {v for node in located.flat.nodes for v in node.operands} | set(values)
+    inputs = (*net.block.inputs, *(m.value for m in mode.masks if m.value in read))
+    names = [value.hint or "output" for value in net.block.outputs]
+    return emit(net, located, inputs, list(zip(names, values, strict=True)), opset, net.facts)
+
+
+def _draws(net: Net, mode: Training) -> tuple[list[str], list[str]]:
+    """The names of what the emitted forward draws in evaluation, in turn, and of what its loss does."""
+    outputs = mode.located.flat.outputs[: len(net.block.outputs)]
+    forward, rest = drawn_by(mode.located.flat, [m.value for m in mode.masks], outputs)
+    loss = [*(forward if trunk_of(net) else ()), *rest] if net.losses else []
+    return [v.hint for v in forward], [v.hint for v in loss]
+
+
+def _with_draws(trial: Trial, mode: Training, seed: int) -> Trial:
+    random = np.random.default_rng([seed, 3])
+    shapes = {m: numbers(tuple(substitute(d, trial.sizes) for d in m.value.type.shape)) for m in mode.masks}
+    drawn = {
+        m.value.hint: m.noise.drawn(random, shape).astype(m.value.type.dtype) for m, shape in shapes.items()
+    }
+    return replace(trial, inputs={**trial.inputs, **drawn})
 
 
 def _report(bench: _Bench) -> Report:

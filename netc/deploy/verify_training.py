@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -30,6 +30,7 @@ from netc.ir.module import Net, Param, Value, operands
 from netc.ir.walk import needed
 from netc.ops.contract import FLOATS
 from netc.passes.initial import state
+from netc.passes.inline import Flat
 
 Results: TypeAlias = dict[str, Array]
 
@@ -150,7 +151,7 @@ def _error(truth: Array, results: Results, key: str, least: float) -> float:
     return relative_error(truth, results[key], least) if key in results else float("inf")
 
 
-def _trunk(net: Net) -> tuple[Value, ...]:
+def trunk_of(net: Net) -> tuple[Value, ...]:
     """The outputs, where the emitted `loss` begins with them, as it reads some of what they need."""
     wanted = (*net.losses, *(v for _, v in net.metrics))
     inside = {v for step in needed(net.block.body, net.block.outputs) for v in step.outputs}
@@ -162,19 +163,25 @@ def _beside(net: Net) -> tuple[Value, ...]:
     """What the emitted module computes besides what is differentiated."""
     if not net.losses:
         return tuple(v for v in net.block.outputs if v.type.dtype not in FLOATS)
-    return (*_trunk(net), *(v for _, v in net.metrics))
+    return (*trunk_of(net), *(v for _, v in net.metrics))
 
 
 def _masks(chosen: Subject) -> list[Array]:
-    """The masks of dropout in the order in which the emitted module draws them: what only losses read comes last."""
-    flat, trunk = chosen.located.flat, len(_trunk(chosen.net))
+    """What is drawn in the order in which the emitted module draws it: what only losses read comes last."""
+    flat, trunk = chosen.located.flat, len(trunk_of(chosen.net))
     first = 1 + len(chosen.net.losses)
-    before, all_ = (
-        {v for node in needed(flat.nodes, outputs) for v in operands(node)}
-        for outputs in (flat.outputs[first : first + trunk], flat.outputs)
+    forward, rest = drawn_by(flat, chosen.masks, flat.outputs[first : first + trunk])
+    return [chosen.inputs[mask.hint] for mask in (*forward, *rest)]
+
+
+def drawn_by(flat: Flat, masks: Sequence[Value], outputs: Sequence[Value]) -> tuple[list[Value], list[Value]]:
+    """Those of `masks` that are drawn on the way to `outputs`, and those that the rest of the graph alone reads."""
+    before, read = (
+        {v for node in needed(flat.nodes, values) for v in operands(node)} | set(values)
+        for values in (outputs, flat.outputs)
     )
-    masks = sorted(chosen.masks, key=lambda mask: mask in all_ - before)
-    return [chosen.inputs[mask.hint] for mask in masks]
+    rest = [mask for mask in masks if mask in read - before]
+    return [mask for mask in masks if mask not in rest], rest
 
 
 def _torch(chosen: Subject, emitted: Emitted) -> tuple[Results, Results]:

@@ -257,6 +257,6 @@ def not_a_classifier(net: str, inputs: int, targets: list[str]) -> Diagnostic:
         "E0835",
         f"`netc train` trains classifiers of single images: one input and one label an image; `{net}` has "
         f"{inputs} input{'s' * (inputs != 1)} "
-        f"and the target{'s' * (len(targets) != 1)} {', '.join(targets) or 'none'}",
+        f"and {'the target' + 's' * (len(targets) > 1) if targets else 'no target'} {', '.join(targets)}".rstrip(),
         help="compile it and train the module with a loop of your own: loss(inputs, targets) gives the loss",
     )

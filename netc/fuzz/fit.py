@@ -33,7 +33,8 @@ class Fit:
 
 
 def good_samples(op_class: type[Op]) -> list[Sample]:
-    return [s for s in op_class.samples if not s.rejects]
+    """Those of an application that gives the same each time."""
+    return [s for s in op_class.samples if not s.rejects and not bind(op_class, (), s.attributes).draws()]
 
 
 def shares(op_class: type[Op], slot: int) -> bool:

@@ -56,6 +56,7 @@ NAMES = {
     "pool_global": "global_avg_pool global_max_pool",
     "pool_lp": "lp_pool1d LPPool1d lp_pool2d LPPool2d lp_pool3d LPPool3d",
     "pool_max": "max_pool1d MaxPool1d max_pool2d MaxPool2d max_pool3d MaxPool3d",
+    "random_like": "randn_like rand_like",
     "rearrange": "rearrange",
     "reduce": "sum mean prod any all",
     "resize": "interpolate Upsample",

@@ -8,7 +8,8 @@ A family file defines ops; nothing else in netc names one (but the generated cat
     branch           which smooth piece of a piecewise function each element lies on
     below            which whole numbers an operand of positions may hold
     index_range      which whole numbers its outputs hold, where they are positions
-    training, noise  what training computes, where it differs, and the mask that it draws for it
+    training, noise  what training computes, where it differs, and what it draws for it
+    draws            whether evaluation draws that, too
     flops, macs      the cost
     torch, module    the PyTorch spelling: an expression, and the constructor of its nn.Module
     onnx             the ONNX spelling
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, dataclass_transform
 
 from netc.dims import AnyDim, Shape
+from netc.ops.arrays import np
 from netc.ops.code import Code
 from netc.ops.index_range import IndexRange, Known, widest
 from netc.ops.registry import OPERATORS as OPERATORS
@@ -81,10 +83,22 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Noise:
-    """The mask that an op draws in training: 1 with probability `keep`, else 0, in the op's float dtype."""
+    """What an op draws in training, in the op's float dtype, an element from each place of its own.
+
+    kind: "mask", which is 1 with probability `keep`, else 0; "normal", of mean 0 and deviation 1; or "uniform", from 0 to 1.
+    """
 
     shape: Shape
-    keep: float
+    keep: float = 1.0
+    kind: str = "mask"
+
+    def drawn(self, random: Any, shape: tuple[int, ...]) -> Array:
+        """A draw by a numpy Generator: numbers of float32, so that either precision has the same."""
+        if self.kind == "normal":
+            return np.asarray(random.standard_normal(shape, "float32"), "float64")
+        if self.kind == "uniform":
+            return np.asarray(random.random(shape, "float32"), "float64")
+        return np.asarray(random.random(shape) < self.keep, "float64")
 
 
 class Operand(str):
@@ -274,11 +288,15 @@ class Op:
         return widest(held)
 
     def noise(self, *operands: Any) -> Noise | None:
-        """The mask that training draws, from the Shapes of the operands; None where it draws none."""
+        """What training draws, from the Shapes of the operands; None where it draws nothing."""
         return None
 
+    def draws(self) -> bool:
+        """Whether evaluation draws `noise`, too, and computes what `training` does; `forward` stands for its mean."""
+        return False
+
     def training(self, *operands: Array) -> tuple[Array, dict[str, Array]]:
-        """What training computes from operands, parameters and then the mask of `noise`, where there is one:
+        """What training computes from operands, parameters and then the draw of `noise`, where there is one:
         the value, and what its buffers become, by name. In the shared notation: it is differentiated as it stands.
         """
         raise NotImplementedError

@@ -32,7 +32,7 @@ MUTANTS = (
     _m("a / b is b / a", "autodiff.tape:Traced.__truediv__",
        'self._operator("/", self, other)', 'self._operator("/", other, self)'),
     _m("a sum along an axis is over all", "autodiff.tape:Traced.sum", "axis=_axes(axis)", "axis=None"),
-    _m("training keeps the running statistics", "autodiff.training:_Rewriting.run", "if node.op.trains:", "if False:"),
+    _m("training keeps the running statistics", "autodiff.training:_Rewriting.run", "if self.changes(node.op):", "if False:"),
     _m("layers behind one that trains read the old value", "autodiff.training:_Rewriting._current",
        "self.now.get(v, v)", "v"),
     _m("the objective is the first loss", "autodiff.objective:added", "total = total + term", "total = total"),

@@ -4,7 +4,7 @@ NODES = frozenset(
     "Module Import ImportFrom alias ClassDef FunctionDef arguments arg Assign Return Expr If Raise For "
     "Call Name Load Store Attribute Constant BinOp UnaryOp Compare Subscript Slice Tuple List Dict "
     "Add Sub Mult Div FloorDiv Mod Pow MatMult BitOr USub Lt LtE Gt GtE Eq NotEq keyword Starred "
-    "GeneratorExp comprehension JoinedStr FormattedValue".split()
+    "GeneratorExp IfExp comprehension JoinedStr FormattedValue".split()
 )
 IMPORTS = frozenset(
     {
@@ -22,8 +22,8 @@ CALLED = frozenset("super getattr range sum ValueError OrderedDict self".split()
 TORCH = frozenset(
     "abs arange bincount bool cat ceil cos einsum empty eq erf exp float32 float64 floor full full_like "
     "ge gru gt int32 int64 le linalg linalg.vector_norm log logical_and logical_not logical_or "
-    "logical_xor lstm lt matmul maximum minimum ne ones pow reciprocal rnn_relu rnn_tanh round rsqrt "
-    "sigmoid sign sin sqrt stack sum tanh tensor where zeros".split()
+    "logical_xor lstm lt matmul maximum minimum ne ones pow rand_like randn_like reciprocal rnn_relu rnn_tanh round rsqrt "
+    "sigmoid sign sin sqrt stack sum tanh tensor where zeros zeros_like".split()
 )
 METHODS = frozenset(
     "abs all amax amin any argmax argmin argsort bool chunk clamp clone cos cumsum detach device diagonal erf "

@@ -15,8 +15,8 @@ BINDING = {
     "%": 6,
     "+": 5,
     "-": 5,
-}  # comparisons bind least
-OPERATOR = re.compile(r" (\*\*|//|[-+*/%@]|[<>=!]=|[<>]) ")
+}  # comparisons and conditionals bind least
+OPERATOR = re.compile(r" (\*\*|//|[-+*/%@]|[<>=!]=|[<>]|if) ")
 
 
 def operator_of(code: str, infix: bool) -> str:
