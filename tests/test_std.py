@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from netc.autodiff.interpret import interpret
 from netc.autodiff.reverse import reverse
-from netc.passes.initial import state
+from netc.passes.initial import draw, state
 from netc.passes.locate import locate
 from netc.passes.standard import standard
 
@@ -332,6 +332,7 @@ def drawn(example: Example) -> tuple[str, dict[str, np.ndarray], dict[str, np.nd
     for name, param in state(net_with(statement, inputs)).items():
         value = rng.normal(size=param.type.shape) / 2
         value = np.abs(value) + 0.5 if param.init.kind == "ones" else value
+        value = draw(name, param, 0) if param.start is not None else value  # an index stays what it is
         weights[name] = value.astype(param.type.dtype)
     return statement, inputs, weights
 
@@ -347,8 +348,8 @@ def reference(
         x.requires_grad_(x.is_floating_point())
     held = {n.removeprefix("b."): torch.tensor(w) for n, w in weights.items()}
     if example.module is None:
-        trained = {n: w.double().requires_grad_() for n, w in held.items()}
-        return example.compute(trained, *tensors.values()), tensors, trained
+        weighed = {n: w.double().requires_grad_() if w.is_floating_point() else w for n, w in held.items()}
+        return example.compute(weighed, *tensors.values()), tensors, weighed
     module = example.module().double().eval()
     module.load_state_dict({k: w.double() if w.is_floating_point() else w for k, w in held.items()})
     return example.compute(module, *tensors.values()), tensors, dict(module.named_parameters())
