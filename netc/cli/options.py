@@ -88,7 +88,7 @@ memory = click.option(
     default=4.0,
     show_default=True,
     metavar="GIB",
-    help="How much memory an ONNX file may take.",
+    help="How much memory an ONNX file may take; watched on Linux.",
 )
 
 

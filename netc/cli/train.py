@@ -103,9 +103,9 @@ def command(
     net = options.elaborated(program, options.chosen(program, net_name), dict(settings))
     recipe = recipe_of(program.train, overrides)
     to_onnx(net, opset)  # what cannot be exported in the end is refused before training
-    dataset = _fitting_data(net, recipe, data, data_dir)
-    start = _start(net, recipe, weights)
     with new_folder(snake_case(net.name), output) as (folder, keep):
+        dataset = _fitting_data(net, recipe, data, data_dir)
+        start = _start(net, recipe, weights)
         run, source = _new_run(program, net, settings, recipe, data, dataset, folder, weights)
         from netc.train.loop import Job, train  # torch, which nothing refused so far needed
 

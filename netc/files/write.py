@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from errno import ENOTDIR
@@ -14,7 +13,7 @@ Write = Callable[[int], None]  # to an open descriptor
 
 def write_files(writers: Mapping[Path, Write], sync: bool = False) -> None:
     """Puts each file in place once all are written; an error or a signal before that leaves everything as it was."""
-    token = secrets.token_hex(8)
+    token = os.urandom(8).hex()
     # Named before they exist, so that no moment is left at which a signal could leave one behind.
     parts = {path: path.with_name(f".{path.name}.{token}.part") for path in writers}
     folders: list[Path] = []
