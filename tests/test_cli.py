@@ -88,7 +88,7 @@ def test_exit_status_of_the_command() -> None:
 
 
 def test_nets() -> None:
-    assert "defines 5 nets: ResNet18, " in refused("show", RESNET)
+    assert "defines 7 nets: ResNet18, " in refused("show", RESNET)
     assert "did you mean `ResNet50`?" in refused("show", RESNET, "--net", "ResNet5")
     assert "it has LeNet5" in refused("show", LENET, "--net", "Other")
     assert netc("check", RESNET)[0] == netc("check", RESNET, "--net", "ResNet50")[0] == 0

@@ -1,4 +1,4 @@
-"""Names that say something else than was meant: words in labels, names of torch, and bindings that hide a layer."""
+"""What users of torch write and netc reads otherwise: words in labels, names of torch, bindings that hide a layer, tensors last."""
 
 from __future__ import annotations
 
@@ -128,3 +128,43 @@ def test_a_name_that_hides_nothing_is_told_plainly(use: str) -> None:
 
 def test_a_layer_may_be_bound_to_the_name_of_another() -> None:
     assert codes(spec("Conv2d = Unit\n    relu = tanh\n    y = x -> Conv2d(4) -> relu")) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "code", "help_"),
+    [
+        ("y = x -> stage{k}: relu", "E0105", '`"stage{k}": ...`'),
+        ("y = [x -> a{k}.b{k + 1}: relu]", "E0105", '`"a{k}.b{k + 1}": ...`'),
+        ("y = Conv2d(4, 8, kernel_size=3)(x)", "E0207", "the channels that come in are inferred"),
+        ("y = Unit(4, x)", "E0206", "`x -> Unit(...)`"),
+        ("y = Conv2d(8, x, 3)", "E0205", "`x -> Conv2d(...)`"),
+        ("y = 3. + k", "E0105", "write a digit after the point"),
+        ("y = 3. -> relu", "E0105", "write a digit after the point"),
+        ("y = max(3., k)", "E0105", "write a digit after the point"),
+    ],
+)
+def test_a_slip_of_a_user_of_torch_is_told(statement: str, code: str, help_: str) -> None:
+    errors = found(spec(statement))
+    assert [e.code for e in errors] == [code]
+    assert errors[0].help is not None and help_ in errors[0].help
+
+
+def test_several_results_are_unpacked_before_they_are_indexed() -> None:
+    (error,) = found(spec("y = x[:, 0] -> LSTM(8)\n    z = y[:, -1]"))
+    assert error.help == "`LSTM` gives 3 values: write `y, h, c = ... -> LSTM(8)`, and then `y[:, -1]`"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "f([x, x])",
+        "Linear(4)([x, x])",
+        "Unit(4)([x, x])",
+        "Unit([x, x], 4)",
+        "(relu -> tanh)([x, x])",
+        "relu([x])",
+    ],
+)
+def test_a_list_of_tensors_is_no_tensor(call: str) -> None:
+    (error,) = found(spec(f"f = Linear(4)\n    y = {call}"))
+    assert error.code == "E0511" and "one tensor, not a list" in error.message

@@ -18,6 +18,9 @@ block Unit(width: int, groups: int = 1, act: layer = relu) {
 }
 fn conv(width, kernel, groups = 1) = Conv2d(width, kernel, padding=kernel // 2, groups=groups) -> relu
 fn leaky(slope = 0.1) = leaky_relu(slope)
+fn swish(x) = x * sigmoid(x)
+fn wide(width) = width
+fn double(width = 8) = 2 * width
 """
 TAKER = """
 block Taker(unit: layer) {{
@@ -71,6 +74,11 @@ SAME = [  # what a block does with its layer, the layer passed, what the block w
     ("x -> unit(8)", "conv(kernel=3)(groups=4)", "x -> conv(8, 3, 4)"),
     ("x -> unit(8, 3) -> unit(4, kernel=1)", "conv", "x -> conv(8, 3) -> conv(4, 1)"),
     ("x -> unit", "leaky", "x -> leaky_relu(0.1)"),
+    ("unit(x)", "leaky", "x -> leaky_relu(0.1)"),
+    ("unit(x, 0.3)", "leaky", "x -> leaky_relu(0.3)"),
+    ("unit(x, 8, 3)", "conv", "x -> conv(8, 3)"),
+    ("unit(x, kernel=3)", "conv(8)", "x -> conv(8, 3)"),
+    ("unit(x, 8)", "stem: conv(kernel=3)", "x -> stem: conv(8, 3)"),
     ("x -> unit -> stem: unit", "leaky", "x -> leaky_relu(0.1) -> stem: leaky_relu(0.1)"),
     ("x -> Unit(8, act=unit)", "leaky", "x -> Unit(8, act=leaky_relu(0.1))"),
     ("x -> unit(act=leaky)(8)", "Unit", "x -> Unit(8, act=leaky)"),
@@ -123,6 +131,9 @@ WRONG = [
     ("unit(x)", "Unit(groups=2)", "E0204", "`Unit` lacks its argument `width`", "unit(x)"),
     ("x -> relu -> unit", "Conv2d(8)", "E0204", "`Conv2d` lacks its argument `kernel_size`", "unit"),
     ("x -> unit", "conv(8)", "E0204", "`conv` lacks its argument `kernel`", "unit"),
+    ("x -> unit", "swish", "E0204", "`swish` lacks its argument `x`", "unit"),
+    ("unit(x)", "swish", "E0204", "`swish` lacks its argument `x`", "unit(x)"),
+    ("unit(x, 3)", "wide", "E0506", "the helper `wide` gives the number 3", "unit(x, 3)"),
     ("x -> unit * 2", "conv(8)", "E0204", "`conv` lacks its argument `kernel`", "unit * 2"),
     ("x -> unit(8, size=3)", "Unit", "E0203", "`Unit` has no argument `size`", "size"),
     ("x -> unit(8)", "relu -> tanh", "E0512", "is a chain of layers", "unit(8)"),
@@ -150,7 +161,7 @@ def test_what_is_wrong_is_told_where_it_is_used(
         ("w = conv(x)", "E0204"),
         ("w = x -> Conv2d(8, conv(8))", "E0205"),
         ("w = x if conv(8) else relu(x)", "E0302"),
-        ("w = x -> wide", "E0506"),
+        ("w = x -> double", "E0506"),
         ("c = Conv2d(8, 3)\n    w = c(x, bias=false)", "E0512"),
         ("w = x -> [relu]", "E0506"),
         ("w = x -> (relu, relu)", "E0506"),
@@ -158,9 +169,8 @@ def test_what_is_wrong_is_told_where_it_is_used(
     ],
 )
 def test_it_is_no_value(statement: str, code: str) -> None:
-    helpers = UNIT + "fn wide() = 16\n"
     top = f"net Top {{\n    input x: float32[N, 8, 6, 6]\n    {statement}\n    output x\n}}\n"
-    assert codes(helpers + top) == [code]
+    assert codes(UNIT + top) == [code]
 
 
 def test_branches_not_taken_may_lack_arguments_too() -> None:

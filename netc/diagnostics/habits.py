@@ -40,6 +40,7 @@ CHARACTERS = {
 CHANNELS_INFERRED = (
     "the channels that come in are inferred; the first arguments are out_channels and kernel_size"
 )
+TENSORS_FIRST = "a tensor stands before the arguments, or leads into the layer: `x -> {}(...)`"
 TRAILING_AXES = (
     "it is told how many trailing axes it takes, not their sizes, which are inferred: leave {} out"
 )
@@ -83,7 +84,7 @@ LINES: tuple[tuple[str, str], ...] = (
     (r".*\bis$", "compare with `==`"),
     (r".*\bin$", "lists are walked with `for`, and nothing asks whether they hold a value"),
     (r".*[=(,\[]\s*\{$", "there are no dictionaries or sets; use a list"),
-    (r".*\d\.$", "write a digit after the point: `3.0`"),
+    (r".*(?<![\w\])])\d+\.\s*\W{0,2}$", "write a digit after the point: `3.0`"),
     (r".*(?<![\w)\]])\.$", "write a digit before the point: `0.5`"),
     (r".*\b0[xXbBoO]\w*$", "numbers are written in decimal digits"),
     (r".*\b\d+_\d*$", "digits stand together: `1000`"),

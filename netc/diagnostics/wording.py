@@ -101,6 +101,7 @@ def unexpected_token(span: Span, newline: bool, end: bool, accepts: set[str]) ->
     what = "the end of the file" if end else "the end of the line" if newline else f"`{_short(span.text)}`"
     help_ = (
         _label_habit(span, line)
+        or _braces_habit(span, line)
         or _list_habit(span, line)
         or line_habit(_before(span))
         or _syntax_help(span, newline or end, accepts)
@@ -141,6 +142,15 @@ def _label_habit(span: Span, line: str) -> str | None:
     """Of `x -> name = Layer(...)`, where already the arrow is at fault, how a label is written."""
     found = re.search(r"->\s*(\w+)\s*=(?!=)", line) if span.text == "->" else None
     return f"bind what comes out, and write a label as `y = x -> {found[1]}: Layer(...)`" if found else None
+
+
+def _braces_habit(span: Span, line: str) -> str | None:
+    """Of `x -> stage{i}: Layer(...)`, where the brace is at fault, how such a label is written."""
+    column = span.start - span.source.starts[span.line - 1]
+    for found in re.finditer(r"[\w.]+(?:\{[^{}\"]*\}[\w.]*)+(?=\s*:)", line):
+        if found.start() < column < found.end():
+            return f'a label that holds a value stands in quotes: `"{_short(found[0])}": ...`'
+    return None
 
 
 def _list_habit(span: Span, line: str) -> str | None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from netc.diagnostics.diagnostic import Diagnostic, Note
-from netc.diagnostics.habits import TRAILING_AXES, argument_habit
+from netc.diagnostics.habits import CHANNELS_INFERRED, TENSORS_FIRST, TRAILING_AXES, argument_habit
 from netc.diagnostics.source import Span
 from netc.diagnostics.wording import _meant
 
@@ -30,22 +30,31 @@ def _keyword(span: Span, name: str) -> Span:
 
 
 def missing_argument(
-    span: Span, layer: str, name: str, expected: str, made: Span | None = None
+    span: Span, layer: str, name: str, expected: str, made: Span | None = None, helper: bool = False
 ) -> Diagnostic:
-    """`made`: where the layer has got the arguments that it has, if not at `span`."""
-    notes = (Note("the layer is here", made),) if made not in (None, span) else ()
+    """`made`: where the layer has got the arguments that it has, if not at `span`. `helper`: whether it is one."""
+    help_ = f"write `{name}=...`, {expected}" if expected else f"write `{name}=...`"
+    if helper:
+        help_ += "; a helper that computes with tensors is no layer: make it a `block`"
+    notes = (Note("the layer is here", made),) if made and not _within(made, span) else ()
     return Diagnostic(
         "E0204",
         f"`{layer}` lacks its argument `{name}`",
         span,
         notes,
-        help=f"write `{name}=...`, {expected}" if expected else f"write `{name}=...`",
+        help=help_,
     )
+
+
+def _within(inner: Span, outer: Span) -> bool:
+    return inner.source is outer.source and outer.start <= inner.start and inner.end <= outer.end
 
 
 def wrong_argument(span: Span, layer: str, name: str, got: str, expected: str) -> Diagnostic:
     help_ = (
-        "leave out the size of what comes in: it is inferred"
+        TENSORS_FIRST.format(layer)
+        if got.startswith("a tensor")
+        else "leave out the size of what comes in: it is inferred"
         if name == "bias" and got.startswith("the number")
         else TRAILING_AXES.format("them")
         if (layer, name) == ("LayerNorm", "axes")
@@ -91,7 +100,9 @@ def duplicate_argument(span: Span, layer: str, name: str, before: Span | None = 
     """`before`: where an earlier call of the layer has given it."""
     notes = (Note("it is given here, too", before),) if before else ()
     message = f"`{name}` of `{layer}` is given twice"
-    return Diagnostic("E0207", message, _keyword(span, name), notes, help="keep one of them")
+    inferred = name == "kernel_size" and not before
+    help_ = f"keep one of them; {CHANNELS_INFERRED}" if inferred else "keep one of them"
+    return Diagnostic("E0207", message, _keyword(span, name), notes, help=help_)
 
 
 def not_callable(span: Span, what: str) -> Diagnostic:

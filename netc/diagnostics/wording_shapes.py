@@ -46,9 +46,9 @@ def bad_index(span: Span, index: int, length: int) -> Diagnostic:
     return Diagnostic("E0304", f"index {index} is outside a list of {length}", span)
 
 
-def cannot_index(span: Span, what: str) -> Diagnostic:
+def cannot_index(span: Span, what: str, help_: str | None = None) -> Diagnostic:
     indexed = what.startswith(("a tensor", "a list", "a string"))
-    help_ = "an index is a whole number, or a range `start:stop:step` of whole numbers" if indexed else None
+    help_ = "an index is a whole number, or a range `start:stop:step` of whole numbers" if indexed else help_
     return Diagnostic("E0305", f"{what} cannot be indexed like this", span, help=help_)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from netc.diagnostics import Diagnostic, Refused, Span, wording_names
-from netc.passes.elaboration.values import LAYERS
+from netc.passes.elaboration.values import LAYERS, HelperLayer
 from netc.syntax import tree
 
 PLURALS = {
@@ -37,6 +38,7 @@ def fit(annotation: tree.Annotation, value: Any) -> Any:
         items = [fit(annotation.inner, v) if annotation.inner else v for v in value]
         return UNFIT if any(v is UNFIT for v in items) else items
     if kind == "layer":
+        value = replace(value, applies=True) if isinstance(value, HelperLayer) else value
         return value if isinstance(value, LAYERS) else UNFIT
     if kind == "float":
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else UNFIT

@@ -77,7 +77,7 @@ def apply_layer(
     if isinstance(layer, HelperLayer):
         layer = opened(frame, layer, span)
         if isinstance(layer, HelperLayer):
-            raise frame.refuse(missing_argument(layer, span))
+            raise frame.refuse(missing_argument(layer, span, applied=True))
         return apply_layer(frame, layer, inputs, span, place)
     if isinstance(layer, OpLayer):
         return _apply_op_layer(frame, layer, inputs, span, place)

@@ -283,7 +283,9 @@ def bind_parameters(
     spans = [a.value.span for a in node.arguments if a.name is None][skipped:]
     if len(positional) > len(known):
         most = f"at most {len(known)} argument{'s' * (len(known) != 1)}" if known else "no arguments"
-        raise frame.refuse(wording_calls.too_many_arguments(spans[len(known)], name, most))
+        last = positional[len(known)]
+        help_ = habits.TENSORS_FIRST.format(name) if isinstance(last, Value) else None
+        raise frame.refuse(wording_calls.too_many_arguments(spans[len(known)], name, most, help_=help_))
     given = dict(zip(known, positional, strict=False))
     places |= dict(zip(known, spans, strict=False))
     for key, value in keywords.items():
@@ -343,12 +345,15 @@ def checked(frame: Frame, name: str, parameter: tree.Parameter, value: Any, span
     return fitted
 
 
-def missing_argument(layer: OpLayer | BlockLayer | HelperLayer, span: Span) -> Diagnostic:
-    """What `layer` lacks where it is applied, or where its value is asked for, at `span`."""
+def missing_argument(
+    layer: OpLayer | BlockLayer | HelperLayer, span: Span, applied: bool = False
+) -> Diagnostic:
+    """What `layer` lacks where its value is asked for, or where it is `applied`, at `span`."""
     key = lacking_of(layer) or ""
     if isinstance(layer, OpLayer):
         takes = next(takes for name, takes, _ in parameters_of(layer.kind) if name == key)
         return wording_calls.missing_argument(span, layer.kind.name, key, takes, layer.span)
     parameter = next(p for p in layer.definition.tree.parameters if p.name.text == key)
     takes = expected(parameter.annotation)
-    return wording_calls.missing_argument(span, layer.definition.name, key, takes, layer.span)
+    helper = applied and isinstance(layer, HelperLayer)
+    return wording_calls.missing_argument(span, layer.definition.name, key, takes, layer.span, helper)

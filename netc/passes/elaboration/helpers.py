@@ -36,11 +36,15 @@ def call_helper(
 def opened(frame: Frame, layer: Any, span: Span) -> Any:
     """`layer`, or what it makes where it is a helper that lacks nothing."""
     while isinstance(layer, HelperLayer) and not lacking(layer):
-        made = _run(frame, layer.definition, _before(layer), span)
-        if not isinstance(made, LAYERS):
-            raise frame.refuse(wording_names.helper_no_layer(span, layer.definition.name, describe(made)))
-        layer = made
+        layer = check_layer(frame, layer, _run(frame, layer.definition, _before(layer), span), span)
     return layer
+
+
+def check_layer(frame: Frame, helper: HelperLayer, made: Any, span: Span) -> Any:
+    """What a helper has made, where a layer is wanted."""
+    if not isinstance(made, LAYERS):
+        raise frame.refuse(wording_names.helper_no_layer(span, helper.definition.name, describe(made)))
+    return made
 
 
 def _before(layer: HelperLayer) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from netc.passes.elaboration.calls import bind_op, call_block, check_no_lists, s
 from netc.passes.elaboration.constants import listed_tensor
 from netc.passes.elaboration.evaluate import each, evaluate, or_all, rule
 from netc.passes.elaboration.frame import Frame
-from netc.passes.elaboration.helpers import call_helper, opened
+from netc.passes.elaboration.helpers import call_helper, check_layer, opened
 from netc.passes.elaboration.hiding import hidden
 from netc.passes.elaboration.names import text_of
 from netc.passes.elaboration.naming import check_segment
@@ -144,6 +144,12 @@ def call(
     frame: Frame, function: Any, positional: list[Any], keywords: dict[str, Any], node: tree.Call
 ) -> Any:
     """What a call of a layer, a helper or an initialiser makes."""
+    if (
+        isinstance(function, HelperLayer)
+        and function.applies
+        and isinstance(next(iter(positional), None), Value)
+    ):
+        return _apply_helper(frame, function, positional, keywords, node)
     if isinstance(function, HelperLayer):
         return call_helper(frame, function, positional, keywords, node)
     if isinstance(function, OpLayer):
@@ -185,14 +191,33 @@ def _call_within(
     frame: Frame, layer: Labelled | Repeat, positional: list[Any], keywords: dict[str, Any], node: tree.Call
 ) -> Any:
     """A labelled or repeated layer that gets more arguments, with the tensors that it is applied to, if any."""
-    count = next((i for i, x in enumerate(positional) if not isinstance(x, Value)), len(positional))
-    placed = [a for a in node.arguments if a.name is None]
-    rest = replace(node, arguments=tuple(a for a in node.arguments if a not in placed[:count]))
-    inner = opened(frame, call(frame, layer.layer, positional[count:], keywords, rest), node.span)
+    inputs, rest = _split(positional, node)
+    inner = call(frame, layer.layer, positional[len(inputs) :], keywords, rest)
+    if isinstance(layer.layer, HelperLayer):
+        inner = opened(frame, check_layer(frame, layer.layer, inner, node.span), node.span)
     made = replace(layer, layer=inner)
     if isinstance(made, Repeat):
         unrolled(frame, made, node.span)
-    return apply_layer(frame, made, tuple(positional[:count]), node.span) if count else made
+    return apply_layer(frame, made, inputs, node.span) if inputs else made
+
+
+def _apply_helper(
+    frame: Frame, layer: HelperLayer, positional: list[Any], keywords: dict[str, Any], node: tree.Call
+) -> Any:
+    """The layer that a helper makes of the arguments behind the tensors, applied to these."""
+    inputs, rest = _split(positional, node)
+    if rest.arguments:
+        made = call_helper(frame, layer, positional[len(inputs) :], keywords, rest)
+        return apply_layer(frame, check_layer(frame, layer, made, node.span), inputs, node.span)
+    return apply_layer(frame, layer, inputs, node.span)
+
+
+def _split(positional: Sequence[Any], node: tree.Call) -> tuple[tuple[Value, ...], tree.Call]:
+    """The tensors at the head of a call, and the call without them."""
+    count = next((i for i, x in enumerate(positional) if not isinstance(x, Value)), len(positional))
+    placed = [a for a in node.arguments if a.name is None]
+    rest = tuple(a for a in node.arguments if a not in placed[:count])
+    return tuple(positional[:count]), replace(node, arguments=rest)
 
 
 def _arguments(frame: Frame, node: tree.Call) -> tuple[list[Any], dict[str, Any]]:

@@ -12,6 +12,7 @@ from netc.passes.elaboration import numbers
 from netc.passes.elaboration.apply import apply_op, take
 from netc.passes.elaboration.evaluate import evaluate, rule
 from netc.passes.elaboration.frame import Frame
+from netc.passes.elaboration.results import several
 from netc.passes.elaboration.shared import read_parameter
 from netc.passes.elaboration.values import (
     POISON,
@@ -48,7 +49,9 @@ def _index(frame: Frame, node: tree.Index) -> Any:
         or isinstance(node.items[0], tree.Ellipsis)
         or not isinstance(base, list | tuple | str)
     ):
-        raise frame.refuse(wording_shapes.cannot_index(node.span, describe(base)))
+        behind = node.span.text[len(node.base.span.text) :]
+        help_ = several(frame, base, behind) if isinstance(base, tuple) else None
+        raise frame.refuse(wording_shapes.cannot_index(node.span, describe(base), help_))
     item = node.items[0]
     if isinstance(item, tree.Slice):
         start, stop, step = (_bound(frame, b, describe(base)) for b in (item.start, item.stop, item.step))

@@ -26,6 +26,16 @@ def unpacking(frame: Frame, found: Sequence[object], taken: Sequence[str]) -> li
     return names if len(names) == len(found) else []
 
 
+def several(frame: Frame, found: Sequence[object], behind: str) -> str | None:
+    """How the results `found` of a step are told apart, where `behind` stands behind them; None for a list."""
+    maker = _maker(frame, found)
+    if maker is None:
+        return None
+    kind, names = _kind(maker), _names(maker, len(found))
+    before = f"{', '.join(names)} = ... -> {_as_written(maker.span, kind)}"
+    return wording_calls.unpack_first(kind, len(names), before, f"{names[0]}{behind}")
+
+
 def check_count(frame: Frame, op: Op, operands: Sequence[Any], span: Span) -> None:
     """Refuses inputs that are more or fewer than `op` takes."""
     variadic = op.operands[0].startswith("*")

@@ -95,12 +95,16 @@ class BlockLayer:
 
 @dataclass(frozen=True)
 class HelperLayer:
-    """A helper with the arguments that calls gave, while it lacks some; None for a name alone."""
+    """A helper with the arguments that calls gave, while it lacks some; None for a name alone.
+
+    applies: whether it was taken for a layer, so that tensors at the head of a call are what the layer is applied to.
+    """
 
     definition: Function
     arguments: tuple[tuple[str, Any], ...] | None
     span: Span | None = field(default=None, compare=False, repr=False)
     places: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
+    applies: bool = False
 
 
 @dataclass(frozen=True)
