@@ -104,6 +104,8 @@ HIDDEN = [  # a binding, a use, and what it hides
     ("Unit = 3", "rate", "y = x -> Unit(4)", "E0208", "block", "the number 3"),
     ("double = [1]", "rate", "y = double(2)", "E0208", "helper", "a list of 1"),
     ("for tanh in [1] { }", "rate", "y = x -> tanh", "E0506", "function", "the number 1"),
+    ("", "normal", "y = x -> Conv2d(4, 1, init=normal)", "E0414", "initialiser", "the number 0.5"),
+    ("", "zeros", "param p: float32[4] = zeros", "E0414", "initialiser", "the number 0.5"),
     ("sqrt = 2", "rate", "y = sqrt(4)", "E0208", "function", "the number 2"),
 ]
 

@@ -15,6 +15,7 @@ from netc.ops.initialiser import ROLES, Initialiser, role, start_keywords
 from netc.passes.elaboration.calls import call_places, wrong_call
 from netc.passes.elaboration.evaluate import evaluate
 from netc.passes.elaboration.frame import Frame
+from netc.passes.elaboration.hiding import hidden
 from netc.passes.elaboration.numbers import concrete
 from netc.passes.elaboration.precision import LARGEST, representable
 from netc.passes.elaboration.values import OpLayer, Rule, describe
@@ -55,7 +56,7 @@ def initialiser(frame: Frame, found: Any, node: tree.Expression) -> Initialiser:
         return bind_initialiser(frame, found, (), {}, tree.Call(node.span, node, ()))
     if not isinstance(found, Initialiser):
         text = f"`{node.span.text}`" if isinstance(node, tree.Name | tree.Call) else describe(found)
-        raise frame.refuse(wording_shapes.bad_init(node.span, text))
+        raise frame.refuse(hidden(frame, node, found, "E0414") or wording_shapes.bad_init(node.span, text))
     return found
 
 
