@@ -223,6 +223,13 @@ def test_nothing_is_waited_for(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_programs_to_fuzz_are_read_as_specs_are(tmp_path: Path) -> None:
+    spec = tmp_path / "a.net"
+    for data, code in ((b"\xff\xfe", "E0102"), (b"net", "E0105"), (b"", "E0601"), (b"\x00", "E0103")):
+        spec.write_bytes(data)
+        assert f"error[{code}]" in refused("fuzz", spec)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads and writes everything")
 def test_what_may_not_be_read_or_written(tmp_path: Path) -> None:
     spec = tmp_path / "a.net"

@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from netc.cli import options
+from netc.cli.report import print_line
+from netc.diagnostics import Refused
+from netc.diagnostics.render import visible
+from netc.passes.load import Program
 
 if TYPE_CHECKING:
     from netc.fuzz.campaign import Failure, Tally
@@ -182,23 +186,32 @@ def _written(out: Path, failure: Failure, text: str) -> str:
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{finding.oracle.replace(' ', '_')}_{failure.index}.net"
     path.write_text(f"{head}\n{text}", "utf-8")
-    return f"{path}: {finding}\n{text}"
+    return f"{visible(str(path))}: {finding}\n{text}"
 
 
 def _examined(files: tuple[Path, ...]) -> int:
     """Compares the programs in files; the exit status."""
-    from netc.fuzz.case import OPSETS, read, written
+    from netc.fuzz.case import OPSETS, written
     from netc.fuzz.examine import Examiner, Task
 
     failed = 0
     with Examiner() as examiner:
         for path in files:
-            text = written(read(path.read_text("utf-8")))
+            text = written(_whole(path))
             tasks = [Task(text, opset, True) for opset in OPSETS]
             for task, outcome in zip(tasks, examiner.examine(tasks), strict=True):
                 failed += bool(outcome.findings)
-                click.echo(f"{path} at opset {task.opset}: {_said(outcome)}")
+                print_line(f"{path} at opset {task.opset}: {_said(outcome)}")
     return 1 if failed else 0
+
+
+def _whole(path: Path) -> Program:
+    """The program in a file, of which all could be read and which has a net."""
+    program = options.read_program(str(path))
+    if program.found:
+        raise Refused(*program.found)
+    options.chosen(program, None)
+    return program
 
 
 def _said(outcome: Outcome) -> str:
