@@ -18,6 +18,7 @@ from netc.backends.to_torch import to_torch
 from netc.backends.weights import Held
 from netc.deploy.runtime import outputs_of, start
 from netc.deploy.verify import verify
+from netc.diagnostics import Refused
 from netc.ir.module import Net
 from netc.passes.elaborate import elaborate
 from netc.passes.initial import state
@@ -57,6 +58,78 @@ def constraints(net: Net) -> tuple[list[str], list[str]]:
     return [str(c) for c in net.constraints if not c.training], [
         str(c) for c in net.constraints if c.training
     ]
+
+
+# -- axes that are freed --------------------------------------------------------------------------------------
+
+MASKS = """net Masks(h: int = 12, w: int = 8, c: int = 3, T: int = 5, step: int = 2) {
+    input image: float32[N, c, h, w]
+    input text: int64[2, T]
+    input rest: float32[4, 6, 2, 3, 5]
+    target mask: int64[N, h, w]
+    y = image -> Conv2d(4, 3, padding=1)
+    output y, text -> Embedding(9, 2), mean(rest, axis=[1, 2, 4])
+    loss cross_entropy(y, mask)
+}"""
+
+
+def shapes(net: Net) -> dict[str, str]:
+    return {v.hint: str(v.type).partition("[")[2][:-1] for v in (*net.block.inputs, *net.targets)}
+
+
+@pytest.mark.parametrize(
+    ("dynamic", "wanted"),
+    [
+        ("h", {"image": "N, 3, h, 8", "mask": "N, h, 8"}),
+        ("w h", {"image": "N, 3, h, w", "mask": "N, h, w"}),
+        ("T", {"text": "2, T"}),
+        ("text.1", {"text": "2, text_1"}),
+        ("text.0 text.1", {"text": "text_0, text_1"}),
+        ("rest.0", {"rest": "rest_0, 6, 2, 3, 5"}),
+        ("rest.4 rest.2", {"rest": "4, 6, rest_2, 3, rest_4"}),
+        ("h N", {"image": "N, 3, h, 8", "mask": "N, h, 8"}),
+    ],
+)
+def test_any_axis_of_any_input_can_be_freed(dynamic: str, wanted: dict[str, str]) -> None:
+    fixed = shapes(written(MASKS))
+    net = written(MASKS, *dynamic.split())
+    assert shapes(net) == {**fixed, **wanted}
+    assert verify(net, to_torch(net), net.name).passed
+
+
+@pytest.mark.parametrize("name", ["step", "Q", "image", "image.4", "image.-1", "text.01", "h.2", "L", ""])
+def test_what_is_no_axis_is_refused_with_what_is(name: str) -> None:
+    with pytest.raises(Refused) as found:
+        written(MASKS, name)
+    (finding,) = found.value.diagnostics
+    assert finding.code == "E0413" and finding.help is not None
+    assert finding.help.startswith("name H, T, W, c, h, w, image.1, image.2, image.3, text.0")
+
+
+def test_a_place_that_means_two_sizes_is_refused() -> None:
+    spec = "net P {\n input a: float32[N, 1, 8, 8]\n input b: float32[N, 1, 6, 8]\n output a -> relu, b -> relu\n}"
+    assert shapes(written(spec, "W")) == {"a": "N, 1, 8, W", "b": "N, 1, 6, W"}
+    with pytest.raises(Refused, match="2 axes of different sizes could be meant"):
+        written(spec, "H")
+    assert shapes(written(spec, "a.2")) == {"a": "N, 1, a_2, 8", "b": "N, 1, 6, 8"}
+
+
+def test_a_parameter_stays_the_number_that_it_is_elsewhere() -> None:
+    spec = MASKS.replace("output y,", "output y * h,")
+    net = written(spec, "h", h=10)
+    assert shapes(net)["image"] == "N, 3, h, 8"
+    weights, image = random_weights(state(net)), np.ones((1, 3, 7, 8), "float32")
+    inputs = {"image": image, "text": np.zeros((2, 5), "int64"), "rest": np.ones((4, 6, 2, 3, 5), "float32")}
+    module = loaded(net, weights, to_torch(net))
+    given = [torch.from_numpy(x) for x in inputs.values()]
+    plain = loaded(written(MASKS, "h"), weights, to_torch(written(MASKS, "h")))
+    assert torch.allclose(module(*given)[0], 10 * plain(*given)[0])
+
+
+def test_what_pins_a_parameter_s_axis_is_named() -> None:
+    with pytest.raises(Refused) as found:
+        written(MASKS.replace("output y,", "output y -> reshape([N, 4 * h, w]),"), "h")
+    assert "4 * h" in str(found.value.diagnostics[0].span and found.value.diagnostics[0].span.text)
 
 
 # -- what only the losses need -------------------------------------------------------------------------------

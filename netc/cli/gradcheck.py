@@ -26,6 +26,7 @@ COPIES = 5  # of the weights in float32: as they are, in float64, and their grad
 @options.spec
 @options.net
 @options.settings
+@options.dynamic
 @click.option("--eval", "evaluation", is_flag=True, help="Check evaluation: running statistics, no dropout.")
 @click.option("--full", is_flag=True, help="Compare whole Jacobians of all outputs and losses: small nets.")
 @click.option(
@@ -49,6 +50,7 @@ def command(
     spec: str,
     net_name: str | None,
     sets: tuple[str, ...],
+    dynamic: str | None,
     evaluation: bool,
     full: bool,
     order: int,
@@ -81,7 +83,7 @@ def command(
     names = [net_name] if net_name is not None else complete(program) or [options.chosen(program, None)]
     reports = []
     for name in names:
-        net = shrunk(program, options.chosen(program, name), settings)
+        net = shrunk(program, options.chosen(program, name), settings, dynamic)
         report = _checked(net, not evaluation, full, order, directions, tolerance, seed, format == "text")
         reports.append(report)
     if format == "json":

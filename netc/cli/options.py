@@ -60,7 +60,8 @@ settings = click.option(
 dynamic = click.option(
     "--dynamic",
     metavar="AXES",
-    help="Free axes that the spec fixes, such as H,W; refused with the line that pins one.",
+    help="Free axes that the spec fixes: H,W of images, a parameter in a shape, or image.2; refused with the line "
+    "that pins one.",
 )
 form = click.option(
     "--format",

@@ -242,11 +242,16 @@ def cannot_be_dynamic(names: Sequence[str], cause: Diagnostic) -> Diagnostic:
     )
 
 
-def no_such_axis(name: str, known: Sequence[str]) -> Diagnostic:
+def no_such_axis(name: str, fitting: int, known: Sequence[str]) -> Diagnostic:
+    """fitting: how many axes the name may mean. known: what can be named instead."""
+    several = f"{fitting} axes of different sizes could be meant"
+    more = ", ..." if len(known) > 16 else ""
     return Diagnostic(
         "E0413",
-        f"--dynamic {name}: the net's inputs have no such axis",
-        help=f"they have {', '.join(known)}" if known else None,
+        f"--dynamic {name}: {several if fitting else 'the inputs have no such axis that is fixed'}",
+        help=f"name {' or '.join(known) if len(known) < 3 else ', '.join(known[:16])}{more}"
+        if known
+        else None,
     )
 
 

@@ -18,8 +18,8 @@ from netc.diagnostics import (
     wording_shapes,
     wording_weights,
 )
-from netc.dims import AnyDim, Learn, Prover, Unwieldy, names, proving
-from netc.ir.module import Block, Call, Constraint, Net, Type, blocks
+from netc.dims import Learn, Prover, Unwieldy, names, proving
+from netc.ir.module import Block, Call, Constraint, Net, blocks
 from netc.ir.verify import verify_net
 from netc.ir.walk import needed
 from netc.ops.contract import OPS
@@ -28,24 +28,19 @@ from netc.passes.elaboration.calls import checked, with_defaults
 from netc.passes.elaboration.expressions import preset
 from netc.passes.elaboration.facts import Learnt, add, constraints_of, known, merged
 from netc.passes.elaboration.frame import Frame, Session
+from netc.passes.elaboration.inputs import declare
 from netc.passes.elaboration.instantiate import (
-    check_dtype,
-    declarations,
-    dimension,
-    enter,
     finish,
-    fresh,
     thawed,
 )
 from netc.passes.elaboration.sizes import ELEMENTS
 from netc.passes.elaboration.statements import elaborate_body
-from netc.passes.elaboration.values import POISON, Alias, Definition, Poisoned
+from netc.passes.elaboration.values import Alias, Definition, Poisoned
 from netc.passes.load import Program
 from netc.syntax import tree
 
 ROUNDS = 64
 Constraints: TypeAlias = Callable[[Sequence[str]], tuple[Constraint, ...]]
-AXES = {4: {0: "N", 2: "H", 3: "W"}, 3: {0: "N", 2: "L"}, 2: {0: "N"}}
 
 
 def elaborate(
@@ -54,7 +49,8 @@ def elaborate(
     """The net `name` of `program`.
 
     settings: values for its parameters, and numbers for its free sizes.
-    dynamic: names of axes to leave free although the spec fixes them (N, H, W of a 4-D input).
+    dynamic: axes to leave free although the spec fixes them: `image.2`, a parameter that stands in a shape, or N, H,
+    W, L by their place in an input.
     Raises Refused with every independent finding, those of reading the file included.
     """
     run = _Run(program, name, dict(settings or {}), frozenset(dynamic))
@@ -159,7 +155,7 @@ def _elaborate(
                 )
         arguments = with_defaults(frame, definition.name, definition.tree.parameters, given)
         frame.env = dict(arguments)
-        free = _declare(frame, settings)
+        free = declare(frame, settings)
         if settings:
             raise Refused(*(wording_names.unknown_setting(key, [*parameters, *free]) for key in settings))
         session.stack.append(definition)
@@ -239,69 +235,3 @@ def _arguments(program: Program, name: str, session: Session) -> tuple[Definitio
     except Poisoned:
         raise Refused() from None
     return made.definition, {k: thawed(v) for k, v in made.arguments or ()}
-
-
-def _declare(frame: Frame, settings: dict[str, Any]) -> list[str]:
-    """Enters the net's inputs; gives the names of its free sizes."""
-    declared = declarations(frame.definition.tree, "input")
-    if not declared and "input" in frame.session.lost:
-        return []
-    if not declared:
-        raise Refused(wording_names.no_input(frame.definition.tree.span, frame.definition.name))
-    free: list[str] = []
-    every = [e for d in (*declared, *declarations(frame.definition.tree, "target")) for e in d.type.shape]
-    for expression in every:
-        if fresh(expression, frame.env):
-            assert isinstance(expression, tree.Name)
-            _enter_size(frame, expression.text, settings, free)
-    for declaration in declared:
-        try:
-            _enter_input(frame, declaration, settings, free)
-        except (Refused, Poisoned) as error:
-            if isinstance(error, Refused):
-                frame.session.report(error)
-            frame.env[declaration.name.text] = POISON
-    _check_dynamic(frame, free)
-    return free
-
-
-def _enter_input(
-    frame: Frame, declaration: tree.Declaration, settings: dict[str, Any], free: list[str]
-) -> None:
-    if declaration.type.dtype is None:
-        raise Refused(wording_shapes.dtype_needed(declaration.name.span, declaration.name.text))
-    shape = tuple(_axis(frame, declaration, i, settings, free) for i in range(len(declaration.type.shape)))
-    enter(frame, declaration, Type(check_dtype(frame, declaration.type.dtype), shape), frame.inputs)
-
-
-def _enter_size(frame: Frame, name: str, settings: dict[str, Any], free: list[str]) -> None:
-    if name in settings:
-        number = settings.pop(name)
-        if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number < 2**31:
-            raise Refused(
-                wording_names.bad_setting(f"{name}={number}", "a size is a whole number of at least 1")
-            )
-        frame.env[name] = number
-    else:
-        frame.env[name] = frame.session.size(name)
-        free.append(name)
-
-
-def _axis(
-    frame: Frame, declaration: tree.Declaration, axis: int, settings: dict[str, Any], free: list[str]
-) -> AnyDim:
-    """The size of one axis; one that the spec fixes is freed where that is asked for."""
-    dim = dimension(frame, declaration.type.shape[axis])
-    name = AXES.get(len(declaration.type.shape), {}).get(axis)
-    if isinstance(dim, int) and name in frame.session.dynamic:
-        if name not in frame.env:
-            _enter_size(frame, name, settings, free)
-        return frame.env[name]  # type: ignore[no-any-return]
-    return dim
-
-
-def _check_dynamic(frame: Frame, free: Sequence[str]) -> None:
-    for name in sorted(frame.session.dynamic):
-        if name not in free and name not in frame.env:  # where a number is given, too, it is that
-            fixed = {n for v in frame.inputs for n in AXES.get(len(v.type.shape), {}).values()}
-            raise Refused(wording_shapes.no_such_axis(name, sorted({*free, *fixed})))

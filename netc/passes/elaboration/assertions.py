@@ -19,7 +19,7 @@ NOTES = 8  # of one assertion
 
 def assert_holds(frame: Frame, statement: tree.Result) -> None:
     """Refuses an assertion that is false; one about `params` waits for the end of the body."""
-    if "params" not in frame.env and _mentions(statement.value, "params"):
+    if "params" not in frame.env and mentions(statement.value, "params"):
         frame.deferred.append(statement)
         return
     frame.asserting = True
@@ -35,13 +35,13 @@ def assert_holds(frame: Frame, statement: tree.Result) -> None:
         )
 
 
-def _mentions(node: Any, name: str) -> bool:
+def mentions(node: Any, name: str) -> bool:
     if isinstance(node, tree.Name):
         return node.text == name
     if isinstance(node, tuple):
-        return any(_mentions(n, name) for n in node)
+        return any(mentions(n, name) for n in node)
     return isinstance(node, tree.Tree) and any(
-        _mentions(v, name) for k, v in vars(node).items() if k != "span"
+        mentions(v, name) for k, v in vars(node).items() if k != "span"
     )
 
 

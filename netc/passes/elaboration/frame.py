@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from netc.diagnostics import Diagnostic, Note, Refused, Span, wording_shapes
-from netc.dims import Dim, Facts, Guard, Learn, Prover, show, size, substitute
+from netc.dims import AnyDim, Dim, Facts, Guard, Learn, Prover, show, size, substitute
 from netc.ir.module import Block, Param, Path, Step, Value
 from netc.ops.index_range import IndexRange, Known
 from netc.passes.elaboration.values import Definition, Function, Poisoned, Rule
@@ -126,6 +126,7 @@ class Frame:
     counts: Counter[str] = field(default_factory=Counter)
     origins: dict[Value, Span] = field(default_factory=dict)
     ranges: dict[Value, IndexRange] = field(default_factory=dict)
+    freed: dict[tuple[str, int], AnyDim] = field(default_factory=dict)  # axes of inputs and targets
     deferred: list[tree.Result] = field(default_factory=list)
     helpers: tuple[Function, ...] = ()
     rules: tuple[Rule, ...] = ()

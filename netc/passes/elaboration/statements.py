@@ -15,6 +15,7 @@ from netc.passes.elaboration.apply import take
 from netc.passes.elaboration.assertions import assert_holds, parameter_count
 from netc.passes.elaboration.expressions import evaluate, label
 from netc.passes.elaboration.frame import WORK, Frame
+from netc.passes.elaboration.inputs import declared_shape
 from netc.passes.elaboration.instantiate import check_dtype, dimension, enter
 from netc.passes.elaboration.naming import check_segment, claim
 from netc.passes.elaboration.results import unpacking
@@ -111,8 +112,8 @@ def _input(frame: Frame, statement: tree.Input) -> None:
             continue
         if declaration.type.dtype is None:
             raise frame.refuse(wording_shapes.dtype_needed(declaration.span, declaration.name.text))
-        shape = tuple(dimension(frame, e) for e in declaration.type.shape)
-        enter(frame, declaration, Type(check_dtype(frame, declaration.type.dtype), shape), frame.targets)
+        type_ = Type(check_dtype(frame, declaration.type.dtype), declared_shape(frame, declaration))
+        enter(frame, declaration, type_, frame.targets)
 
 
 def _param(frame: Frame, statement: tree.RawParam) -> None:
