@@ -87,7 +87,21 @@ def test_12_bits_are_scaled_by_their_own_range(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(tmp_path / "a"), values >> 4)
 
 
-def _tiff(values: np.ndarray, bits: int, byteorder: str) -> bytes:
+def test_where_zero_is_white_pictures_are_no_negatives(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(_tiff(DEEP, 16, "<", photometric=0))
+    np.testing.assert_array_equal(read(tmp_path / "a"), 255 - (DEEP >> 8))
+    (tmp_path / "a").write_bytes(_tiff(GRAY, 8, "<", photometric=0))
+    np.testing.assert_array_equal(read(tmp_path / "a"), 255 - GRAY)
+
+
+def test_the_largest_value_of_a_pgm_is_white(tmp_path: Path) -> None:
+    for most, kind in ((100, "u1"), (1000, ">u2")):
+        values = (DEEP % (most + 1)).astype(kind)
+        (tmp_path / "a").write_bytes(f"P5\n12 8\n{most}\n".encode() + values.tobytes())
+        assert np.abs(read(tmp_path / "a") - values.astype(float) * 255 / most).max() <= 1
+
+
+def _tiff(values: np.ndarray, bits: int, byteorder: str, photometric: int = 1) -> bytes:
     """An uncompressed gray TIFF, written by hand."""
     height, width = values.shape
     if bits == 12:
@@ -95,13 +109,13 @@ def _tiff(values: np.ndarray, bits: int, byteorder: str) -> bytes:
         three = np.stack([pairs[:, 0] >> 4, (pairs[:, 0] & 15) << 4 | pairs[:, 1] >> 8, pairs[:, 1] & 255], 1)
         data = three.astype(np.uint8).tobytes()
     else:
-        data = values.astype(f"{byteorder}u2").tobytes()
+        data = values.astype(f"{byteorder}u{bits // 8}").tobytes()
     tags = [
         (256, width),
         (257, height),
         (258, bits),
         (259, 1),
-        (262, 1),
+        (262, photometric),
         (273, 8),
         (277, 1),
         (278, height),
