@@ -72,7 +72,13 @@ def test_a_compilation_that_is_stopped_leaves_nothing(
     (tmp_path / "big.net").write_text(BIG)
     out = tmp_path / "out"
     given = [sys.executable, "-m", "netc", "compile", str(tmp_path / "big.net"), "-o", str(out)]
-    process = subprocess.Popen(given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(
+        given,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        # What runs in the background of a script has SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     until = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < until and not (out.exists() and list(out.iterdir())):
         time.sleep(0.005)

@@ -132,6 +132,7 @@ def test_no_process_stays_behind(tmp_path: Path, picture: Path, stop: signal.Sig
         [sys.executable, "-m", "netc", "run", str(path), str(picture)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
     def children() -> list[int]:

@@ -331,9 +331,11 @@ def test_a_signal_stops_after_its_step_and_handlers_come_back(tmp_path):
 
 
 def test_a_second_signal_acts_at_once():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.raises(KeyboardInterrupt), interruptible():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
 
 
 # The folder of a run

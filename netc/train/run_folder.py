@@ -67,7 +67,7 @@ def new_folder(
     kept = []
     folder: Path | None = None
     try:
-        folder = _made(name, asked, root)
+        folder = _create(name, asked, root)
         yield folder, lambda: kept.append(True)
     except BaseException:
         if folder and not kept:
@@ -77,7 +77,7 @@ def new_folder(
         raise
 
 
-def _made(name: str, asked: Path | None, root: Path) -> Path:
+def _create(name: str, asked: Path | None, root: Path) -> Path:
     if asked:
         try:
             asked.mkdir(parents=True)
