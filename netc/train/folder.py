@@ -1,7 +1,8 @@
 """Turns a folder with train/CLASS/* and test/CLASS/* into a dataset, or its test/ into labelled images."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from netc.train.dataset import Bytes, Dataset, Labelled, Split
 from netc.train.picture import open_picture, pixels
 
 MOST = 20  # findings of one run
+AHEAD = 16  # images read before they are taken: each may be large
 
 
 @dataclass(frozen=True)
@@ -128,11 +130,15 @@ def _splits(listings: Sequence[_Listing], channels: int) -> list[Split]:
 
 def _read_all(paths: Sequence[Path], channels: int) -> Iterator[tuple[Path, Bytes | Diagnostic]]:
     """The images in order, a few read ahead: Pillow decodes outside Python's lock."""
-    ahead = 64
     with ThreadPoolExecutor() as pool:
-        for start in range(0, len(paths), ahead):
-            part = paths[start : start + ahead]
-            yield from zip(part, pool.map(lambda path: _read(path, channels), part), strict=True)
+        ahead: deque[tuple[Path, Future[Bytes | Diagnostic]]] = deque()
+        for path in paths:
+            ahead.append((path, pool.submit(_read, path, channels)))
+            if len(ahead) > AHEAD:
+                first, image = ahead.popleft()
+                yield first, image.result()
+        for path, image in ahead:
+            yield path, image.result()
 
 
 def _read(path: Path, channels: int) -> Bytes | Diagnostic:
