@@ -217,3 +217,18 @@ def test_a_size_that_the_outputs_read_of_a_side_head_stays_right() -> None:
     (truth,) = interpret(flat, {"image": image, "label": np.array([0, 2])}, weights)
     made = loaded(net, weights, to_torch(net))(torch.from_numpy(image)).detach().numpy()
     np.testing.assert_allclose(made, truth, rtol=1e-4, atol=1e-5)
+
+
+def test_a_size_that_only_a_target_tells_is_checked_by_the_loss() -> None:
+    net = written("""net Told {
+    input x: float32[N, 4]
+    target y: float32[N, T]
+    z = x -> Linear(3)
+    output z
+    loss mean(y[:, 3:]) + mean(z)
+}""")
+    assert constraints(net) == ([], ["T >= 4"])
+    module = loaded(net, random_weights(state(net)), to_torch(net))
+    module.loss(torch.zeros(2, 4), torch.zeros(2, 4))
+    with pytest.raises(ValueError, match="T must be at least 4, not 3"):
+        module.loss(torch.zeros(2, 4), torch.zeros(2, 3))

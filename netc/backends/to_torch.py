@@ -58,7 +58,7 @@ def _guards(net: Net, index: Mapping[Value, int], training: bool) -> Sequence[st
     """Lines that refuse an input whose free sizes do not meet what was proved to be needed: by all, or by the losses."""
     lines: list[str] = []
     for fact in (c.fact for c in net.constraints if c.training == training):
-        name, shapes = fact.name, ((v, v.type.shape) for v in net.block.inputs)
+        name, shapes = fact.name, ((v, v.type.shape) for v in (*net.block.inputs, *net.targets))
         value, axis = next((v, i) for v, shape in shapes for i, d in enumerate(shape) if is_size(d, name))
         read = f"{marker(index[value])}.shape[{axis}]"
         if fact.multiple > 1:
