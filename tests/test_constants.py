@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from emitted import loaded, made, written
+from emitted import SPECS, loaded, made, net_of, written
 from in_memory import body, codes, found
 from safetensors.numpy import load_file
 from three_ways import agree, gradients, model_of, values
@@ -182,6 +182,14 @@ def test_the_targets_agree_also_in_training() -> None:
     assert report.passed and report.training is not None
     gradients = {e.key for e in report.training.errors if e.target == "onnx" and e.kind == "gradient"}
     assert gradients == {f"gradient/{name}" for name in ("table", "scale", "fc.weight", "fc.bias")}
+
+
+def test_a_small_swin_agrees() -> None:
+    """Its index is a buffer of each layer, with the numbers of torchvision's."""
+    net = net_of(next(path for path in SPECS if path.stem == "swin"), "SwinTiny")
+    index = draw("", state(net)["features.1.0.attn.relative_position_index"], 0)
+    np.testing.assert_array_equal(index.reshape(16, 16), swin_index(4))
+    assert verify(net, to_torch(net), net.name, small=net).passed
 
 
 def test_a_training_step_leaves_them_alone() -> None:
