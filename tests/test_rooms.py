@@ -20,7 +20,9 @@ from netc.passes.elaboration.numbers import HELPERS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "netc"
-ROOMS = "dims diagnostics files syntax ops std ir passes autodiff backends train deploy fuzz cli".split()
+ROOMS = (
+    "budget dims diagnostics files syntax ops std ir passes autodiff backends train deploy fuzz cli".split()
+)
 FILES = sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE)
 OUTSIDE = {
     "torch": {"train", "fuzz"}, "onnx": {"backends"}, "lark": {"syntax"}, "onnxruntime": {"deploy", "fuzz"}, "click": {"cli"},

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from netc.budget import TOKEN, WORK
 from netc.diagnostics.diagnostic import Diagnostic, Note
 from netc.diagnostics.habits import BRACES, CHARACTERS, line_habit
 from netc.diagnostics.source import Span
@@ -252,6 +253,14 @@ def number_too_large(span: Span, limit: str) -> Diagnostic:
 
 def string_too_long(span: Span, limit: int) -> Diagnostic:
     return Diagnostic("E0111", f"a string may have at most {limit} characters", span)
+
+
+def too_long(span: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0113",
+        f"a spec may have at most {WORK // TOKEN:,} words and signs, those of the files that it imports included",
+        span,
+    )
 
 
 def unknown_version(span: Span, version: str) -> Diagnostic:

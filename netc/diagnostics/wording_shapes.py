@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from netc.budget import WORK
 from netc.diagnostics.diagnostic import Diagnostic, Note
 from netc.diagnostics.habits import method_habit
 from netc.diagnostics.source import Span
@@ -105,6 +106,10 @@ def assertion_open(span: Span, names: Sequence[str]) -> Diagnostic:
 
 def too_much(span: Span, what: str, limit: int) -> Diagnostic:
     return Diagnostic("E0311", f"{what}: more than {limit:,}", span)
+
+
+def too_much_work(span: Span | None) -> Diagnostic:
+    return Diagnostic("E0311", f"checking this takes too much work: more than {WORK:,} steps", span)
 
 
 def too_deep(span: Span) -> Diagnostic:

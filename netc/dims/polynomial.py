@@ -8,6 +8,8 @@ from functools import cached_property
 from math import gcd
 from typing import TypeAlias
 
+from netc.budget import spend
+
 TERMS = 64  # of a polynomial
 DEGREE = 64  # factors of a term
 WEIGHT = 256  # sizes within a floor division
@@ -25,6 +27,13 @@ class Size:
     name: str
     multiple: int = 1
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.name, self.multiple))
+
     @cached_property
     def key(self) -> tuple[int, str]:
         return (0, self.name)
@@ -36,6 +45,13 @@ class Quotient:
 
     numerator: Dim
     divisor: int | Dim
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.numerator, self.divisor))
 
     @cached_property
     def key(self) -> tuple[int, str]:
@@ -87,7 +103,7 @@ class Dim:
 
     def __mul__(self, other: AnyDim) -> AnyDim:
         if isinstance(other, int):
-            return _make({m: c * other for m, c in self.terms})
+            return polynomial({m: c * other for m, c in self.terms})
         return _product(self.terms, other.terms)
 
     __rmul__ = __mul__
@@ -167,7 +183,9 @@ def _key(monomial: Monomial) -> tuple[int, tuple[tuple[int, str], ...]]:
     return (-len(monomial), tuple(atom.key for atom in monomial))
 
 
-def _make(terms: Mapping[Monomial, int]) -> AnyDim:
+def polynomial(terms: Mapping[Monomial, int]) -> AnyDim:
+    """The sum of monomials, each with its coefficient."""
+    spend(len(terms) // 2)
     kept = {m: c for m, c in terms.items() if c}
     if not kept:
         return 0
@@ -182,16 +200,17 @@ def _sum(a: Terms, b: Terms) -> AnyDim:
     out = dict(a)
     for monomial, coefficient in b:
         out[monomial] = out.get(monomial, 0) + coefficient
-    return _make(out)
+    return polynomial(out)
 
 
 def _product(a: Terms, b: Terms) -> AnyDim:
+    spend(len(a) * len(b) * (2 + (len(a[0][0]) + len(b[0][0])) // 4))
     out: dict[Monomial, int] = {}
     for m, c in a:
         for n, d in b:
             monomial = tuple(sorted(m + n, key=lambda atom: atom.key))
             out[monomial] = out.get(monomial, 0) + c * d
-    return _make(out)
+    return polynomial(out)
 
 
 def _divide(a: AnyDim, b: AnyDim) -> AnyDim:
@@ -201,8 +220,8 @@ def _divide(a: AnyDim, b: AnyDim) -> AnyDim:
         raise ZeroDivisionError("a size can be divided by a positive number only")
     if isinstance(a, int):
         return a // b
-    whole = _make({m: c // b for m, c in a.terms})
-    rest = _make({m: c % b for m, c in a.terms})
+    whole = polynomial({m: c // b for m, c in a.terms})
+    rest = polynomial({m: c % b for m, c in a.terms})
     return whole + _small_quotient(rest, b)
 
 
@@ -214,7 +233,7 @@ def _small_quotient(rest: AnyDim, divisor: int) -> AnyDim:
     variable = rest - constant
     common = gcd(divisor, *(c for _, c in terms_of(variable)))
     if common > 1:  # floor((g a + r) / (g b)) = floor((a + floor(r / g)) / b)
-        reduced = _make({m: c // common for m, c in terms_of(variable)})
+        reduced = polynomial({m: c // common for m, c in terms_of(variable)})
         return (reduced + constant // common) // (divisor // common)
     (monomial, coefficient), *others = terms_of(variable)
     inner = monomial[0]
@@ -249,7 +268,7 @@ def _divide_by_symbol(a: AnyDim, b: Dim) -> AnyDim:
                     return _quotient(a, b)
                 left.remove(atom)
             quotient[tuple(left)] = c
-        return _divide(_make(quotient), k)
+        return _divide(polynomial(quotient), k)
     if isinstance(a, int):
         if a == 0:
             return 0

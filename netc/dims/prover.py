@@ -9,9 +9,22 @@ from dataclasses import dataclass, field
 from math import lcm
 from typing import Any
 
+from netc.budget import spend
 from netc.dims.bounds import lower_bound, upper_bound
 from netc.dims.fact import Fact, Facts
-from netc.dims.polynomial import AnyDim, Quotient, Size, names, size, sizes_of, substitute, terms_of
+from netc.dims.polynomial import (
+    AnyDim,
+    Quotient,
+    Size,
+    Unwieldy,
+    names,
+    size,
+    sizes_of,
+    substitute,
+    terms_of,
+)
+
+MULTIPLE = 4096  # the largest that is learnt at once
 
 
 class Learn(Exception):
@@ -54,6 +67,7 @@ class Prover:
         """True, False or a value; None where it depends on a size that is free."""
         if isinstance(dim, int):
             return _answer(question, dim, number, {})
+        spend(4)
         answer = _answer(question, dim, number, {})
         if answer is None:
             answer = _answer(question, self.known(dim), number, self.facts)
@@ -163,17 +177,21 @@ def _single_size(dim: AnyDim) -> Size | None:
 
 def _learn_multiple(difference: AnyDim) -> None:
     """Raises Learn where a multiple of one free size makes `difference` zero."""
+    every = lcm(*_divisors(difference))
     for atom in sorted(set(sizes_of(difference)), key=lambda a: a.key):
-        for k in _candidates(difference):
-            whole = atom.multiple * k
-            if substitute(difference, {atom.name: size(atom.name, whole)}) == 0:
-                raise Learn(Fact(atom.name, multiple=whole))
+        if _vanishes(difference, atom, every) is False:
+            continue  # what holds for the multiples of k holds for those of every multiple of k
+        for k in range(2, min(every, MULTIPLE) + 1):
+            if every % k == 0 and _vanishes(difference, atom, k):
+                raise Learn(Fact(atom.name, multiple=atom.multiple * k))
 
 
-def _candidates(dim: AnyDim) -> list[int]:
-    """The divisors, from 2, of the least common multiple of all divisors within `dim`."""
-    every = lcm(*_divisors(dim))
-    return [k for k in range(2, min(every, 4096) + 1) if every % k == 0]
+def _vanishes(difference: AnyDim, atom: Size, k: int) -> bool | None:
+    """Whether `difference` is 0 for all multiples of k times what the size is a multiple of; None where k is too large."""
+    try:
+        return substitute(difference, {atom.name: size(atom.name, atom.multiple * k)}) == 0
+    except Unwieldy:
+        return None
 
 
 def _divisors(dim: AnyDim) -> Iterator[int]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeGuard
 
+from netc.budget import spend
 from netc.diagnostics import Span
 from netc.dims import AnyDim, Fact, Shape, joined, show
 from netc.ops.contract import Init, Op
@@ -196,20 +197,28 @@ def blocks(block: Block) -> Iterator[Block]:
     yield from visit(block)
 
 
-def parameters(block: Block, prefix: Path = ()) -> Iterator[tuple[Path, Param]]:
+def parameters(block: Block) -> Iterator[tuple[Path, Param]]:
     """Every parameter of an instance of `block` with its whole path, in the order of first use; shared ones once."""
+    return ((path, param) for path, param, _ in parameters_through(block))
+
+
+def parameters_through(
+    block: Block, prefix: Path = (), through: tuple[Call, ...] = ()
+) -> Iterator[tuple[Path, Param, tuple[Call, ...]]]:
+    """The same, each with the calls that lead to the block which holds it, the outermost first."""
+    spend(len(block.body))
     seen: set[Path] = set()
     for step in block.body:
         if isinstance(step, Call):
             if step.path not in seen:
                 seen.add(step.path)
-                yield from parameters(step.block, prefix + step.path)
+                yield from parameters_through(step.block, prefix + step.path, (*through, step))
             continue
         for param in step.params:
             if param.path not in seen:
                 seen.add(param.path)
-                yield prefix + param.path, param
+                yield prefix + param.path, param, through
     for param in block.params:
         if param.path not in seen:
             seen.add(param.path)
-            yield prefix + param.path, param
+            yield prefix + param.path, param, through

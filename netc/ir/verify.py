@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from netc.budget import spend
 from netc.dims import AnyDim, Facts, Prover, Shape, proving, same, show, substitute
 from netc.ir.module import Block, Call, Constant, Net, Node, Param, Path, Step, Value, blocks, operands
 from netc.ir.walk import needed
+
+VERIFY = 10  # the work of a node
 
 
 class Malformed(AssertionError):
@@ -27,6 +30,7 @@ def verify_net(net: Net) -> None:
         if key in seen:
             return
         seen.add(key)
+        spend(VERIFY * len(body))
         with proving(Prover(given, facts)):
             _types(body)
         for step in body:
@@ -52,7 +56,8 @@ def verify_nodes(
 
 
 def _definitions(block: Block, extra: Sequence[Value]) -> None:
-    given = {*block.inputs, *(v for v in extra if not any(v in s.outputs for s in block.body))}
+    made = {v for s in block.body for v in s.outputs}
+    given = {*block.inputs, *(v for v in extra if v not in made)}
     _order(block.body, given, (*block.outputs, *extra))
     owned = {p.path for p in block.params}
     for step in block.body:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from netc.budget import spend
 from netc.dims import AnyDim, Shape, substitute
 from netc.ir.module import Call, Net, Node, Param, Path, Step, Value
 from netc.ir.walk import needed
@@ -130,6 +131,7 @@ def count_parameters(
         if param.owned and (param.trainable or buffers):
             total = total + _numel(tuple(substitute(d, given) for d in param.type.shape))
     seen: set[Path] = set()
+    spend(len(body))
     for step in body:
         if isinstance(step, Call) and step.path not in seen:
             seen.add(step.path)

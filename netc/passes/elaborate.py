@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeAlias
 
+from netc.budget import Budget, Exhausted, budget, spending
 from netc.diagnostics import (
     Diagnostic,
     Refused,
@@ -53,27 +53,33 @@ def elaborate(
     W, L by their place in an input.
     Raises Refused with every independent finding, those of reading the file included.
     """
-    run = _Run(program, name, dict(settings or {}), frozenset(dynamic))
+    with spending() as work:
+        return _elaborated(_Run(program, name, dict(settings or {}), frozenset(dynamic), work))
+
+
+def _elaborated(run: _Run) -> Net:
     net, beside = run.elaborated({}, frozenset())
     if not net.constraints or not beside:
         return net
-    with suppress(Refused):  # where what the losses need cannot be told apart, the outputs need it, too
+    try:
         apart, again = run.elaborated(dict(run.training), beside)
-        if again >= beside:
-            return apart
-    return net
+    except Refused:
+        if run.work.exhausted:
+            raise
+        return net  # where what the losses need cannot be told apart, the outputs need it, too
+    return apart if again >= beside else net
 
 
 @dataclass
 class _Run:
-    """The elaborations of one net: what all of it needs of free sizes by now, and the work done."""
+    """The elaborations of one net: what all of it needs of free sizes by now, and the work that is left."""
 
     program: Program
     name: str
     settings: Mapping[str, Any]
     dynamic: frozenset[str]
+    work: Budget
     training: Learnt = field(default_factory=dict)
-    work: int = 0
 
     def elaborated(self, training: Learnt, beside: frozenset[int]) -> tuple[Net, frozenset[int]]:
         """The net, and which of its statements only the losses need, by number.
@@ -85,12 +91,12 @@ class _Run:
         for _ in range(ROUNDS):
             self.training = merged(learnt, training)
             session = Session(
+                self.work,
                 facts=known(learnt),
                 training=known(self.training),
                 beside=beside,
                 dynamic=self.dynamic,
                 lost=self.program.lost,
-                work=self.work,
             )
             for diagnostic in self.program.found:
                 session.report(Refused(diagnostic))
@@ -99,14 +105,12 @@ class _Run:
                 net = _elaborate(self.program, self.name, dict(self.settings), session, constraints)
             except Learn as learn:
                 add(training if learn.beside else learnt, learn)
-                self.work = session.work
                 continue
-            except (Refused, Poisoned, RecursionError, Unwieldy) as error:
+            except (Refused, Poisoned, RecursionError, Unwieldy, Exhausted) as error:
                 session.report(_refused(error, span))
                 net = None
             if session.found or net is None:
                 raise Refused(*_in_order(session.found.values()))
-            self.work = session.work
             return net, _beside(net, session)
         raise Refused(wording_shapes.too_much(span, "the sizes need too many facts", ROUNDS))
 
@@ -124,7 +128,18 @@ def _refused(error: Exception, span: Span) -> Refused:
         return Refused(wording_shapes.too_deep(span))
     if isinstance(error, Unwieldy):
         return Refused(wording_shapes.arithmetic(span, str(error)))
+    if isinstance(error, Exhausted):
+        return _exhausted(error, span)
     return error if isinstance(error, Refused) else Refused()
+
+
+def _exhausted(error: Exhausted, span: Span) -> Refused:
+    """Where the work ran out, unless another finding says why the check ended."""
+    if budget().closed:
+        return Refused()
+    frame, place = error.place or (None, span)
+    finding = wording_shapes.too_much_work(place)
+    return frame.refuse(finding) if frame is not None else Refused(finding)
 
 
 def _in_order(found: Any) -> list[Diagnostic]:

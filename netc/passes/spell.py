@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from netc.budget import spend
 from netc.diagnostics import Diagnostic, wording_shapes
 from netc.dims import Prover, Shape, proving
 from netc.ir.module import Net, blocks
 from netc.ops.contract import Mismatch, Operand
 from netc.passes.inline import inline
+
+SPELL = 30  # the work of a node
 
 
 class _Blank:
@@ -42,6 +45,7 @@ def spell(net: Net) -> Iterator[Diagnostic]:
         v.type.dtype == "float64" for b in blocks(net.block) for s in b.body for v in (*s.inputs, *s.outputs)
     ):
         return
+    spend(SPELL * net.block.nodes)
     with proving(Prover(facts=net.facts)):
         for node in inline(net).nodes:
             values = (*node.inputs, *node.params)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from lark import Token
 
+from netc.budget import TOKEN, budget
 from netc.diagnostics import wording
 from netc.diagnostics.diagnostic import Refused
 from netc.diagnostics.source import Source, Span
@@ -24,7 +25,9 @@ class Layout:
         brackets: list[Token] = []
         newline: Token | None = None
         last: Token | None = None
+        work = budget()
         for token in stream:
+            work.spend(TOKEN)
             if token.type == "_NL":
                 if not brackets or brackets[-1].type == "LBRACE":
                     newline = newline or token

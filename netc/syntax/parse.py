@@ -9,6 +9,7 @@ from pathlib import Path
 from lark import Lark, Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 import netc.grammar
+from netc.budget import Exhausted
 from netc.diagnostics import wording
 from netc.diagnostics.diagnostic import Diagnostic, Refused
 from netc.diagnostics.source import Source, Span
@@ -43,6 +44,8 @@ def parse(source: Source) -> tuple[tree.File, list[Diagnostic]]:
         except Refused as error:
             problem = error.diagnostics[0]
             at = problem.span or Span(source, 0, 0)
+        except Exhausted:
+            raise Refused(*(found or [wording.too_long(Span(source, 0, 0))])) from None
         found += [] if _said(problem, found) else [problem]
         work += len(text)
         mended = _mend(text, problem, at)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from netc.budget import spend
 from netc.diagnostics import Diagnostic, Refused, Span, wording_names
 from netc.passes.elaboration.values import LAYERS, HelperLayer
 from netc.syntax import tree
@@ -35,6 +36,7 @@ def fit(annotation: tree.Annotation, value: Any) -> Any:
     if kind == "list":
         if not isinstance(value, list | tuple):
             return UNFIT
+        spend(len(value))
         items = [fit(annotation.inner, v) if annotation.inner else v for v in value]
         return UNFIT if any(v is UNFIT for v in items) else items
     if kind == "layer":
@@ -52,6 +54,7 @@ def unfit_item(
 ) -> tuple[str, Any, tree.Annotation] | None:
     """Of a list, the first item that its annotation does not take: where it is, the item, and what it should be."""
     inner = annotation.inner
+    spend(len(value) if isinstance(value, list | tuple) else 0)
     for i, item in enumerate(value if inner and isinstance(value, list | tuple) else ()):
         if inner and fit(inner, item) is UNFIT:
             here = f"{place}[{i}]"

@@ -38,7 +38,8 @@ from netc.passes.elaboration.values import (
 )
 from netc.syntax import tree
 
-STEP = 5  # the work of adding a layer, in that of evaluating an expression
+STEP = 40  # the work of adding a layer, with all that is proved of it
+OUTPUT = 4  # that of each of its outputs and parameters
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,7 @@ def apply_op(
     layer: OpLayer | None = None,
 ) -> Any:
     """Adds a node for `op`. A number among the operands becomes a constant. layer: what the spec says of it."""
+    frame.session.spend(STEP + 4 * len(operands))
     check_count(frame, op, operands, span)
     inputs = _constants(frame, op, operands, span)
     shapes = [v.type.shape for v in inputs]
@@ -197,6 +199,7 @@ def apply_op(
         fact.span = fact.span or span
         raise
     shapes_made = made if isinstance(made, list) else [made]
+    frame.session.spend(OUTPUT * (len(shapes_made) + len(wanted)))
     hint = "" if isinstance(made, list) else frame.hint
     dtypes = op.dtypes(len(shapes_made), *(v.type.dtype for v in inputs))
     outputs = tuple(Value(hint, Type(*kind)) for kind in zip(dtypes, shapes_made, strict=True))
@@ -344,11 +347,11 @@ def _add(frame: Frame, step: Node | Call, span: Span) -> None:
     frame.body.append(step)
     for output in step.outputs:
         frame.origins[output] = span
-    frame.session.spend(STEP, span)
     frame.nodes += max(1, step.block.nodes) if isinstance(step, Call) else 1
     if frame.nodes > NODES:
-        frame.session.exhausted = True
-        raise frame.refuse(wording_shapes.too_much(span, "too many layers", NODES))
+        frame.session.report(frame.refuse(wording_shapes.too_much(span, "too many layers", NODES)))
+        frame.session.budget.close()
+        raise Poisoned
 
 
 def take(frame: Frame, x: Value, items: Sequence[Any], span: Span) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from netc.budget import spend
 from netc.diagnostics import wording_shapes
 from netc.dims import Dim, Learn, value
 from netc.passes.elaboration import numbers
@@ -59,6 +60,7 @@ def _sides(frame: Frame, node: tree.Expression) -> list[tuple[str, str]]:
 
 def _shown(found: Any) -> str:
     """A value with the numbers that the caller gives for sizes."""
+    spend(1)
     if isinstance(found, list):
         return f"[{', '.join(map(_shown, found))}]"
     if isinstance(found, Dim):

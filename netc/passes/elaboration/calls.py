@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from netc.budget import spend
 from netc.diagnostics import Diagnostic, Span, habits, wording_calls, wording_constants, wording_shapes
 from netc.dims import Dim
 from netc.ir.module import Value
@@ -246,6 +247,7 @@ def closed(frame: Frame, value: Any, span: Span) -> Any:
     if isinstance(value, Dim):
         return concrete(value, span, "an argument of a block")
     if isinstance(value, list | tuple):
+        spend(len(value))
         return tuple(closed(frame, v, span) for v in value)
     if isinstance(value, OpLayer) and value.op is not None:
         held = {f.name: getattr(value.op, f.name) for f in fields(value.op)}

@@ -28,7 +28,6 @@ def listed_tensor(
     numbers, asked = _arguments(frame, positional, keywords, node)
     at = node.arguments[0].value.span
     shape, elements = _laid_out(frame, numbers, at)
-    frame.session.spend(len(elements) // SHARE, node.span)
     if bool in (kinds := set(map(type, elements))) and len(kinds) > 1:
         raise frame.refuse(wording_constants.mixed(at))
     dtype = asked or _dtype(elements)
@@ -66,6 +65,7 @@ def _laid_out(frame: Frame, numbers: Sequence[Any], at: Span) -> tuple[tuple[int
         if len(lengths) > 1 or 0 in lengths or len(shape) == AXES:
             raise frame.refuse(wording_constants.ragged(at, len(lengths) > 1, AXES))
         shape.append(len(level[0]))
+        frame.session.spend(sum(map(len, level)))
         level = [item for part in level for item in part]
     return tuple(shape), [_number(frame, item, at) for item in level]
 
@@ -117,7 +117,7 @@ def folded(
     if max(sizes) > ELEMENTS:
         raise frame.refuse(wording_constants.too_large(span, max(sizes), ELEMENTS))
     operations = op.flops(made if len(made) > 1 or op.cuts else made[0], *shapes)
-    frame.session.spend((sum(sizes) + int(operations)) // SHARE, span)
+    frame.session.spend((sum(sizes) + int(operations)) // SHARE)
     arrays = _computed(frame, op, inputs, span)
     outputs = tuple(
         ConstantTensor("", t, np.asarray(a, "float64" if t.dtype in FLOATS else t.dtype))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from netc.diagnostics import Diagnostic, Refused
-from netc.passes.elaboration.frame import FOUND, WORK, Frame
+from netc.passes.elaboration.frame import FOUND, Frame
 from netc.passes.elaboration.values import Poisoned
 from netc.syntax import tree
 
@@ -30,10 +30,7 @@ def rule(*kinds: type) -> Callable[[R], R]:
 
 def evaluate(frame: Frame, node: tree.Expression) -> Any:
     """The value of `node`. Raises Refused, or Poisoned where it depends on what was reported already."""
-    session = frame.session
-    session.work += 1
-    if session.work > WORK:
-        session.give_up(node.span)
+    frame.session.budget.spend(1)
     return RULES[type(node)](frame, node)
 
 

@@ -6,18 +6,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn
+from typing import Any
 
-from netc.diagnostics import Diagnostic, Note, Refused, Span, wording_shapes
+from netc.budget import Budget
+from netc.diagnostics import Diagnostic, Note, Refused, Span
 from netc.dims import AnyDim, Dim, Facts, Guard, Learn, Prover, show, size, substitute
 from netc.ir.module import Block, Param, Path, Step, Value
 from netc.ops.index_range import IndexRange, Known
 from netc.passes.elaboration.values import Definition, Function, Poisoned, Rule
 from netc.syntax import tree
 
-NODES = 100_000
-WORK = 2_000_000  # expressions evaluated and statements run, in all rounds
+NODES = 25_000
 FOUND = 100
+COPY = 5  # the work of copying a frame
+FINDING = 100  # the work of putting a finding into words
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Variant:
 
 @dataclass
 class Session:
-    """What the blocks of one net share: elaborated variants, findings and the work done.
+    """What the blocks of one net share: elaborated variants, findings and the work that is left.
 
     facts, training: what is known of free sizes, and what is where only the losses need it.
     beside: the statements of the net that only the losses need, by number, as an elaboration before told.
@@ -45,6 +47,7 @@ class Session:
     blamed: the calls of standard blocks that are at fault.
     """
 
+    budget: Budget
     facts: Facts
     training: Facts = field(default_factory=dict)
     beside: frozenset[int] = frozenset()
@@ -57,27 +60,16 @@ class Session:
     met: set[Rule] = field(default_factory=set)
     blamed: set[Span] = field(default_factory=set)
     lost: frozenset[str] = frozenset()
-    work: int = 0
-    exhausted: bool = False
 
     def size(self, name: str) -> Dim:
         """A free size, in units of what it is known to be a multiple of."""
         return size(name, self.facts[name].multiple if name in self.facts else 1)
 
-    def spend(self, work: int, span: Span) -> None:
-        """Counts steps of unrolling. What would take too many is given up, and so is what has too many findings."""
-        self.work += work
-        if self.work > WORK or self.exhausted:
-            self.give_up(span)
+    def spend(self, work: int) -> None:
+        """Counts work. What has too many findings is given up."""
+        self.budget.spend(work)
         if len(self.found) >= FOUND:
             raise Poisoned
-
-    def give_up(self, span: Span) -> NoReturn:
-        """Says once that there are too many steps; from then on each step ends what it is part of."""
-        if not self.exhausted:
-            self.exhausted = True
-            raise Refused(wording_shapes.too_much(span, "the spec takes too many steps to unroll", WORK))
-        raise Poisoned
 
     def report(self, refused: Refused) -> None:
         """Keeps each finding once, however many instances meet it."""

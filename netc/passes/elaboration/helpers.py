@@ -9,13 +9,11 @@ from netc.diagnostics import Span, wording_names
 from netc.ir.module import Value
 from netc.passes.elaboration.calls import bind_parameters, call_block, missing_argument, with_defaults
 from netc.passes.elaboration.evaluate import evaluate
-from netc.passes.elaboration.frame import Frame
+from netc.passes.elaboration.frame import COPY, Frame
 from netc.passes.elaboration.instantiate import thawed
 from netc.passes.elaboration.names import within
 from netc.passes.elaboration.values import LAYERS, Function, HelperLayer, describe, lacking
 from netc.syntax import tree
-
-CALL = 10  # the work of calling a helper, in that of evaluating an expression
 
 
 def call_helper(
@@ -55,7 +53,7 @@ def _run(frame: Frame, function: Function, given: Mapping[str, Any], span: Span)
     if function in frame.helpers:
         names = [*(f.name for f in frame.helpers), function.name]
         raise frame.refuse(wording_names.recursion(span, names))
-    frame.session.spend(CALL, span)
+    frame.session.spend(2 * COPY)
     inside = within(frame, function.tree.name, function.scope)
     inside.helpers = (*frame.helpers, function)
     inside.env = with_defaults(inside, function.name, function.tree.parameters, dict(given))

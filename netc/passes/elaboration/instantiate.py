@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from netc.budget import ITEMS, spend
 from netc.diagnostics import wording_calls, wording_names, wording_shapes
 from netc.dims import AnyDim, Dim, Guard, Learn, Prover, proving, same, size, substitute
 from netc.ir.module import Block, Type, Value
@@ -18,6 +19,8 @@ from netc.passes.elaboration.recursion import circle
 from netc.passes.elaboration.results import chained, written_layer
 from netc.passes.elaboration.values import BlockLayer, Poisoned
 from netc.syntax import tree
+
+CALL = 40  # the work of calling a block that is there already
 
 
 def instantiate(
@@ -44,6 +47,7 @@ def instantiate(
     asked = {**sizes, **hidden(declared, known)}
     given = {name: substitute(dim, frame.prover.given) for name, dim in asked.items()}
     kinds = tuple(held and (held.ramp, held.each) for held in known)
+    spend(CALL + len(frame.rules))
     key = (layer.definition, _hashable(arguments), tuple(v.type.dtype for v in inputs), frame.rules)
     variants = frame.session.variants.setdefault(key, [])
     for variant in variants:
@@ -108,6 +112,7 @@ def _literal_defaults(block: tree.Block) -> dict[str, Any]:
 
 def declarations(block: tree.Block, role: str) -> list[tree.Declaration]:
     """The inputs or the targets that a body declares."""
+    spend(len(block.body) // ITEMS)
     return [d for s in block.body if isinstance(s, tree.Input) and s.role == role for d in s.declarations]
 
 
@@ -115,6 +120,7 @@ def _hashable(arguments: Mapping[str, Any]) -> Any:
     """A key for arguments: 1, 1.0 and true are three, although they are equal."""
 
     def frozen(x: Any) -> Any:
+        spend(1)
         return tuple(map(frozen, x)) if isinstance(x, list | tuple) else (type(x), x)
 
     return tuple((k, frozen(v)) for k, v in sorted(arguments.items(), key=lambda item: item[0]))
@@ -122,6 +128,7 @@ def _hashable(arguments: Mapping[str, Any]) -> Any:
 
 def thawed(value: Any) -> Any:
     """An argument that was kept as a tuple, as the list that it was."""
+    spend(1)
     return [thawed(v) for v in value] if isinstance(value, tuple) else value
 
 
@@ -257,6 +264,7 @@ def check_dtype(frame: Frame, name: tree.Name) -> str:
 def enter(frame: Frame, declaration: tree.Declaration, type_: Type, into: list[Value]) -> Value:
     """Binds an input, a target or a parameter."""
     name = declaration.name.text
+    spend((len(frame.inputs) + len(frame.targets) + len(frame.definition.tree.parameters)) // ITEMS)
     if any(v.hint == name for v in (*frame.inputs, *frame.targets)):
         raise frame.refuse(wording_names.redefined(declaration.name.span, name, None, "an input here"))
     if other := next((p for p in frame.definition.tree.parameters if p.name.text == name), None):
@@ -276,6 +284,7 @@ def enter(frame: Frame, declaration: tree.Declaration, type_: Type, into: list[V
 def _fits(frame: Frame, guards: Sequence[Guard], given: Mapping[str, AnyDim]) -> bool:
     """Whether a variant's questions have the same answers for a caller that gives `given`."""
     prover = Prover({}, frame.prover.facts)
+    spend(len(guards) // ITEMS)
     return all(prover.ask(g.question, substitute(g.dim, given), g.number) == g.answer for g in guards)
 
 

@@ -134,9 +134,7 @@ def _call(frame: Frame, node: tree.Call) -> Any:
     if numbers.is_helper_call(name, positional, bool(keywords)) and (
         isinstance(function, str) or _is_name(function)
     ):
-        made = numbers.help_with(name, positional, node.span)
-        frame.session.spend(numbers.work(name, (*positional, made)), node.span)
-        return made
+        return numbers.help_with(name, positional, node.span)
     return call(frame, function, positional, keywords, node)
 
 

@@ -84,9 +84,7 @@ def preset(frame: Frame, alias: Alias) -> BlockLayer:
 
 @rule(tree.Text)
 def text_of(frame: Frame, node: tree.Text) -> str:
-    return numbers.bounded_text(
-        "".join(p if isinstance(p, str) else _shown(frame, p) for p in node.parts), node.span
-    )
+    return numbers.joined([p if isinstance(p, str) else _shown(frame, p) for p in node.parts], node.span)
 
 
 def _shown(frame: Frame, part: tree.Expression) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from netc.budget import ITEMS, spend
 from netc.diagnostics import Refused, Span, wording_shapes
 from netc.dims import Dim, at_least, decide, names, prover, same, substitute, value
 from netc.ir.module import Value
@@ -28,7 +29,7 @@ def concrete(x: Any, span: Span, what: str = "this number") -> Any:
     known = value(x)
     if known is None:
         raise Refused(wording_shapes.depends_on_free(span, what, sorted(free_names(x))))
-    return known
+    return _checked(known, span)
 
 
 def free_names(x: Dim) -> set[str]:
@@ -38,13 +39,13 @@ def free_names(x: Dim) -> set[str]:
 def binary(operator: str, a: Any, b: Any, span: Span) -> Any:
     """a operator b on compile-time values."""
     if isinstance(a, list | tuple) and isinstance(b, list | tuple) and operator == "+":
+        check_length(len(a) + len(b), span)
         return bounded([*a, *b], span)
     if operator == "*" and isinstance(a, list | tuple) and isinstance(b, int):
-        if len(a) * max(b, 0) > LENGTH:
-            raise Refused(wording_shapes.too_much(span, "the list is too long", LENGTH))
+        check_length(len(a) * max(b, 0), span)
         return bounded(list(a) * b, span)
     if isinstance(a, str) and isinstance(b, str) and operator == "+":
-        return bounded_text(a + b, span)
+        return joined((a, b), span)
     if not is_number(a) or not is_number(b) or operator == "@":
         raise Refused(wording_shapes.wrong_operands(span, operator, describe(a), describe(b)))
     try:
@@ -110,8 +111,7 @@ def bounded(x: list[Any], span: Span) -> list[Any]:
     total, depth = 0, 0
     while level:
         total, depth = total + sum(map(len, level)), depth + 1
-        if total > LENGTH:
-            raise Refused(wording_shapes.too_much(span, "the list is too long", LENGTH))
+        check_length(total, span)
         if depth > DEPTH:
             raise Refused(wording_shapes.too_much(span, "lists are nested too deeply", DEPTH))
         flat = all(NESTED.isdisjoint(set(map(type, part))) for part in level)
@@ -122,16 +122,26 @@ def bounded(x: list[Any], span: Span) -> list[Any]:
 NESTED = frozenset({list, tuple})
 
 
-def bounded_text(text: str, span: Span) -> str:
-    """`text`, refused where it is too long."""
-    if len(text) > TEXT:
+def check_length(length: int, span: Span) -> None:
+    """Counts a list of `length` values, before it is made, and refuses one that is too long."""
+    if length > LENGTH:
+        raise Refused(wording_shapes.too_much(span, "the list is too long", LENGTH))
+    spend(length // ITEMS)
+
+
+def joined(parts: Sequence[str], span: Span) -> str:
+    """The parts of a string as one, which is refused before it is made where it is too long."""
+    length = sum(map(len, parts))
+    if length > TEXT:
         raise Refused(wording_shapes.too_much(span, "the string has too many characters", TEXT))
-    return text
+    spend(length // ITEMS)
+    return "".join(parts)
 
 
 def compare(operator: str, a: Any, b: Any, span: Span, learn: bool) -> bool:
     """Whether a operator b. `learn`: an assertion, from which facts on free sizes may be learnt."""
     if isinstance(a, list | tuple) and isinstance(b, list | tuple) and operator in ("==", "!="):
+        spend(len(a))
         equal = len(a) == len(b) and all(compare("==", p, q, span, learn) for p, q in zip(a, b, strict=True))
         return equal == (operator == "==")
     if isinstance(a, Dim) or isinstance(b, Dim):
@@ -195,6 +205,7 @@ def _extreme(pick: Callable[[list[Any]], Any]) -> Callable[[list[Any], Span], An
             if len(arguments) == 1 and isinstance(arguments[0], list | tuple)
             else arguments
         )
+        spend(len(items))
         return pick([concrete(x, span) for x in items])
 
     return run
@@ -204,16 +215,18 @@ def _range(arguments: list[Any], span: Span) -> list[int]:
     bounds = [concrete(x, span) for x in arguments]
     if len(range(*bounds)) > LENGTH:
         raise Refused(wording_shapes.too_much(span, "the range is too long", LENGTH))
+    spend(len(range(*bounds)) // 4)
     return list(range(*bounds))
 
 
 def _int(arguments: list[Any], span: Span) -> Any:
     (x,) = arguments
-    return x if isinstance(x, Dim) else int(x)
+    return x if isinstance(x, Dim) else _checked(int(x), span)
 
 
 def _sum(arguments: list[Any], span: Span) -> Any:
     (items,) = arguments
+    spend(len(items))
     total: Any = 0
     for item in items:
         total = binary("+", total, item, span)
@@ -234,7 +247,20 @@ def _len(arguments: list[Any], span: Span) -> int:
 
 def _enumerate(arguments: list[Any], span: Span) -> list[Any]:
     items, *start = arguments
+    spend(len(items))
+    _checked(sum(start) + len(items), span)
     return [(i, x) for i, x in enumerate(items, *start)]
+
+
+def _zip(arguments: list[Any], span: Span) -> list[Any]:
+    spend(sum(map(len, arguments)))
+    return [tuple(items) for items in zip(*arguments, strict=False)]
+
+
+def _reversed(arguments: list[Any], span: Span) -> list[Any]:
+    (items,) = arguments
+    check_length(len(items), span)
+    return list(reversed(items))
 
 
 def _no_frame(arguments: list[Any], span: Span) -> Any:
@@ -258,8 +284,8 @@ HELPERS: dict[str, Callable[[list[Any], Span], Any]] = {
     "len": _len,
     "range": _range,
     "enumerate": _enumerate,
-    "zip": lambda arguments, span: [tuple(items) for items in zip(*arguments, strict=False)],
-    "reversed": lambda arguments, span: list(reversed(arguments[0])),
+    "zip": _zip,
+    "reversed": _reversed,
     "shape": _shape,
     "weights": _no_frame,
     "tensor": _no_frame,
@@ -273,18 +299,13 @@ def is_helper_call(name: str, positional: Sequence[Any], keywords: bool) -> bool
     if name == "shape":
         return True
     if name in ("max", "min", "sum") and len(positional) == 1:
+        spend(len(positional[0]) // ITEMS if isinstance(positional[0], list | tuple) else 0)
         return isinstance(positional[0], list | tuple) and not any(
             isinstance(x, Value) for x in positional[0]
         )
     return not any(isinstance(x, Value) and name != "len" for x in positional) and not any(
         isinstance(x, LAYERS) for x in positional
     )
-
-
-def work(name: str, values: Sequence[Any]) -> int:
-    """What a helper or an operator on lists costs, in that of evaluating an expression."""
-    length = sum(len(x) for x in values if isinstance(x, list | tuple))
-    return length if name == "sum" else 0 if name == "len" else length // (16 if name in HELPERS else 64)
 
 
 def help_with(name: str, arguments: list[Any], span: Span) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from netc.budget import spend
 from netc.diagnostics import Span, wording_names, wording_shapes
 from netc.ir.module import Value
 from netc.ops.contract import OPERATORS, Op
@@ -12,7 +13,7 @@ from netc.passes.elaboration import numbers
 from netc.passes.elaboration.apply import apply_op
 from netc.passes.elaboration.calls import missing_argument
 from netc.passes.elaboration.evaluate import evaluate, or_all, rule
-from netc.passes.elaboration.frame import NODES, Frame
+from netc.passes.elaboration.frame import COPY, NODES, Frame
 from netc.passes.elaboration.helpers import opened
 from netc.passes.elaboration.values import (
     LAYERS,
@@ -29,6 +30,7 @@ from netc.syntax import tree
 @rule(tree.Unary)
 def _unary(frame: Frame, node: tree.Unary) -> Any:
     if node.operator == "not":
+        spend(COPY)
         plain = replace(frame, asserting=False)  # nothing is learnt from what is denied
         return not numbers.truth(evaluate(plain, node.operand), node.operand.span)
     operand = evaluate(frame, node.operand)
@@ -61,10 +63,7 @@ def _operate(frame: Frame, node: tree.Binary, left: Any) -> Any:
         return _repeat(frame, node, left, right)
     if isinstance(left, Value) or isinstance(right, Value):
         return operate(frame, node.operator, (left, right), node.span)
-    made = numbers.binary(node.operator, left, right, node.span)
-    if isinstance(made, list):
-        frame.session.spend(numbers.work(node.operator, (made,)), node.span)
-    return made
+    return numbers.binary(node.operator, left, right, node.span)
 
 
 def _check_finished(frame: Frame, node: tree.Binary, left: Any, right: Any) -> None:

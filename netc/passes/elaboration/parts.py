@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from netc.budget import ITEMS, spend
 from netc.diagnostics import Span, wording_shapes
 from netc.dims import Dim
 from netc.ir.module import Value
@@ -54,10 +55,7 @@ def _index(frame: Frame, node: tree.Index) -> Any:
         raise frame.refuse(wording_shapes.cannot_index(node.span, describe(base), help_))
     item = node.items[0]
     if isinstance(item, tree.Slice):
-        start, stop, step = (_bound(frame, b, describe(base)) for b in (item.start, item.stop, item.step))
-        if step == 0:
-            raise frame.refuse(wording_shapes.no_step(item.step.span if item.step else node.span))
-        return base[start:stop:step]
+        return _slice(frame, base, item)
     position = numbers.concrete(evaluate(frame, item), item.span, "an index")
     whole = isinstance(position, int) and not isinstance(position, bool)
     if not whole or not -len(base) <= position < len(base):
@@ -68,6 +66,15 @@ def _index(frame: Frame, node: tree.Index) -> Any:
     if found is POISON:
         raise Poisoned
     return found
+
+
+def _slice(frame: Frame, base: Any, item: tree.Slice) -> Any:
+    """A part of a list or a string."""
+    start, stop, step = (_bound(frame, b, describe(base)) for b in (item.start, item.stop, item.step))
+    if step == 0:
+        raise frame.refuse(wording_shapes.no_step(item.step.span if item.step else item.span))
+    spend(len(range(*slice(start, stop, step).indices(len(base)))) // ITEMS)
+    return base[start:stop:step]
 
 
 def _bound(frame: Frame, node: tree.Expression | None, what: str) -> int | None:

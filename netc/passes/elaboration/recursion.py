@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
+from netc.budget import budget, spend
 from netc.passes.elaboration.values import Alias, Definition, Function
 from netc.syntax import tree
 
 
-@cache
 def circle(definition: Definition) -> tuple[str, ...]:
     """The blocks from `definition` back to itself, by name; () where its body does not lead back to it.
 
     A layer that is passed to a block as an argument is no part of its body.
     """
+    memo = budget().memo
+    if ("circle", definition) not in memo:
+        memo["circle", definition] = _circle(definition)
+    found: tuple[str, ...] = memo["circle", definition]
+    return found
+
+
+def _circle(definition: Definition) -> tuple[str, ...]:
     before: dict[Any, Any] = {definition: None}
     waiting: list[Any] = [definition]
     for made in waiting:
@@ -49,6 +56,7 @@ def _names(node: Any) -> Iterator[str]:
     waiting = [node]
     while waiting:
         part = waiting.pop()
+        spend(1)
         if isinstance(part, tree.Name):
             yield part.text
         elif isinstance(part, tuple):

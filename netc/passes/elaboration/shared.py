@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from netc.budget import ITEMS, spend
 from netc.diagnostics import Span, wording_names
-from netc.dims import AnyDim, decide, substitute
-from netc.ir.module import Block, Call, Param, Path, Type, parameters
+from netc.dims import AnyDim, Shape, decide, substitute
+from netc.ir.module import Block, Call, Param, Path, Type, parameters, parameters_through
 from netc.passes.elaboration.frame import Frame
 from netc.passes.elaboration.values import Instance
 from netc.syntax import tree
+
+SHARED = 10  # the work of comparing a parameter of two applications
 
 
 def difference(first: Any, second: Any) -> str:
@@ -33,9 +36,10 @@ def check_shared(
     span: Span,
 ) -> None:
     """Refuses a second application whose parameters would have other shapes."""
-    for inner, param in parameters(block):
-        for dim in param.type.shape:
-            a, b = _in_caller(block, inner, dim, first), _in_caller(block, inner, dim, second)
+    pairs = zip(_shapes(block, first), _shapes(block, second), strict=True)
+    for (inner, one), (_, other) in pairs:
+        spend(SHARED)
+        for a, b in zip(one, other, strict=True):
             if decide("zero", a - b) is not True:
                 detail = f"here its {'.'.join(inner)} would have a size {b}, not {a}"
                 raise frame.refuse(
@@ -43,13 +47,13 @@ def check_shared(
                 )
 
 
-def _in_caller(block: Block, inner: Path, dim: AnyDim, sizes: Mapping[str, AnyDim]) -> AnyDim:
-    """`dim` of the parameter `inner` in the caller's sizes; deeper ones through the calls on the way."""
-    for step in block.body:
-        if isinstance(step, Call) and inner[: len(step.path)] == step.path:
-            deeper = _in_caller(step.block, inner[len(step.path) :], dim, step.sizes)
-            return substitute(deeper, sizes)
-    return substitute(dim, sizes)
+def _shapes(block: Block, sizes: Mapping[str, AnyDim]) -> Iterator[tuple[Path, Shape]]:
+    """Every parameter of an instance of `block` with its shape in the caller's sizes, in the order of `parameters`."""
+    for path, param, through in parameters_through(block):
+        shape = param.type.shape
+        for call in reversed(through):
+            shape = tuple(substitute(d, call.sizes) for d in shape)
+        yield path, tuple(substitute(d, sizes) for d in shape)
 
 
 def read_parameter(frame: Frame, instance: Instance, tail: Path, span: Span) -> Param:
@@ -58,6 +62,7 @@ def read_parameter(frame: Frame, instance: Instance, tail: Path, span: Span) -> 
     if path in frame.params:
         return frame.params[path]
     name = ".".join(instance.path)
+    spend(len(frame.body))
     applied = [s for s in frame.body if s.path is not None and s.path[: len(instance.path)] == instance.path]
     if not applied:
         raise frame.refuse(wording_names.not_applied(span, name))
@@ -71,6 +76,7 @@ def read_parameter(frame: Frame, instance: Instance, tail: Path, span: Span) -> 
 def _held(frame: Frame) -> dict[Path, tuple[Param, Call | None]]:
     """Every parameter of the body so far by path, in the order of use, with the call of the block that holds it."""
     held: dict[Path, tuple[Param, Call | None]] = {}
+    spend(2 * len(frame.body) + len(frame.params))
     for step in frame.body:
         if isinstance(step, Call):
             for inner, param in parameters(step.block):
@@ -86,7 +92,7 @@ def _read(frame: Frame, path: Path, found: tuple[Param, Call | None]) -> Param:
     if call is None:
         return param
     inner = path[len(call.path) :]
-    shape = tuple(_in_caller(call.block, inner, d, call.sizes) for d in param.type.shape)
+    shape = next(shape for other, shape in _shapes(call.block, call.sizes) if other == inner)
     type_ = Type(param.type.dtype, shape)
     read = Param(".".join(path), type_, path, param.init, param.trainable, owned=False, start=param.start)
     frame.params[path] = read
@@ -102,8 +108,8 @@ def chosen_weights(
     held = {path: found for path, found in _held(frame).items() if found[0].trainable}
     known = [".".join(path) for path in held]
     for argument, pattern in zip(node.arguments, positional, strict=True):
+        spend(2 * len(known) * (1 + len(pattern) // ITEMS))
         if not any(fnmatchcase(name, pattern) for name in known):
             raise frame.refuse(wording_names.no_such_weights(argument.span, pattern, known))
-    frame.session.spend(len(known), node.span)
     fitting = (p for p in held if any(fnmatchcase(".".join(p), pattern) for pattern in positional))
     return [_read(frame, path, held[path]) for path in fitting]

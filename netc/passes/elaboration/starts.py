@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from netc.budget import spend
 from netc.diagnostics import Note, Span, wording_constants, wording_shapes
 from netc.dims import Shape, decide, show
 from netc.ir.module import Call, ConstantTensor, Step, Type, Value
@@ -110,6 +111,7 @@ def _start(
     which = role(name)
     if not parameter.trainable or not which:
         return parameter.init
+    spend(len(frame.rules))
     fitting = [r for r in frame.rules if _holds(r, op, which, parameter.shape)]
     frame.session.met.update(fitting)
     said = dict(layer.inits) if layer is not None else {}
@@ -202,6 +204,7 @@ def check_met(frame: Frame) -> None:
 def _placed(body: Sequence[Step], rule: Rule) -> Iterator[Span]:
     """Where the layers stand that a rule would have held for, had it been above them."""
     for step in body:
+        spend(1)
         if isinstance(step, Call):
             yield from (step.span for _ in _placed(step.block.body, rule))
         elif any(p.trainable and _holds(rule, step.op, role(p.path[-1]), p.type.shape) for p in step.params):

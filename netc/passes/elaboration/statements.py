@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from netc.budget import ITEMS, Exhausted, spend
 from netc.diagnostics import Refused, Span, wording_names, wording_shapes
 from netc.dims import Dim, Learn, Unwieldy, value
 from netc.ir.module import ConstantTensor, Param, Type, Value
@@ -14,7 +15,7 @@ from netc.passes.elaboration import numbers
 from netc.passes.elaboration.apply import take
 from netc.passes.elaboration.assertions import assert_holds, parameter_count
 from netc.passes.elaboration.expressions import evaluate, label
-from netc.passes.elaboration.frame import WORK, Frame
+from netc.passes.elaboration.frame import FINDING, Frame
 from netc.passes.elaboration.inputs import declared_shape
 from netc.passes.elaboration.instantiate import check_dtype, dimension, enter
 from netc.passes.elaboration.naming import check_segment, claim
@@ -38,8 +39,9 @@ from netc.syntax import tree
 def elaborate_body(frame: Frame, body: Sequence[tree.Statement]) -> None:
     """Runs `body`; assertions about the number of parameters come last."""
     run(frame, body)
-    for statement in frame.deferred:
+    if frame.deferred:
         frame.env["params"] = parameter_count(frame)
+    for statement in frame.deferred:
         _attempt(frame, statement)
     if (
         not frame.outputs
@@ -60,11 +62,15 @@ def run(frame: Frame, body: Sequence[tree.Statement]) -> None:
 
 def _attempt(frame: Frame, statement: tree.Statement) -> None:
     """Runs one statement; what it would have bound is poisoned when it fails."""
-    frame.session.spend(1, statement.span)
+    frame.session.spend(1)
     frame.hint = ""
     try:
         with frame.numbered():
             RULES[type(statement)](frame, statement)
+    except Exhausted as error:
+        if error.place is None or isinstance(statement, tree.For):
+            error.place = (frame, statement.span)
+        raise
     except (Refused, Poisoned, RecursionError, Unwieldy) as error:
         if isinstance(error, RecursionError):
             error = frame.refuse(wording_shapes.too_deep(statement.span))
@@ -72,6 +78,7 @@ def _attempt(frame: Frame, statement: tree.Statement) -> None:
             error = frame.refuse(wording_shapes.arithmetic(statement.span, str(error)))
         if isinstance(error, Refused):
             frame.session.report(error)
+            spend(FINDING + (len(frame.env) + len(frame.body)) // ITEMS)
         for name in bound([statement]):
             frame.env[name] = POISON
     except Learn as learn:
@@ -85,6 +92,7 @@ def bound(body: Sequence[tree.Statement]) -> list[str]:
     """The names that statements bind, whichever way they run."""
     names: dict[str, None] = {}
     for statement in tree.all_statements(body):
+        spend(1)
         if isinstance(statement, tree.Assign):
             names.update((n.text, None) for n in statement.names)
         elif isinstance(statement, tree.RawParam):
@@ -139,6 +147,7 @@ def _param(frame: Frame, statement: tree.RawParam) -> None:
 def _initialise(frame: Frame, statement: tree.Initialise) -> None:
     """From here on, in this body and in the blocks that it calls."""
     rule = rule_of(frame, statement)
+    spend(len(frame.rules) // ITEMS)
     frame.rules = (*frame.rules, rule)
     frame.session.starting.append((frame, rule))
 
@@ -220,30 +229,12 @@ def _for(frame: Frame, statement: tree.For) -> None:
         raise frame.refuse(wording_shapes.not_a_sequence(statement.over.span, describe(items)))
     if not isinstance(items, list | tuple):
         raise frame.refuse(wording_shapes.not_a_sequence(statement.over.span, describe(items)))
-    if frame.session.work + len(items) * sum(map(_least, statement.body)) > WORK:
-        frame.session.give_up(statement.span)
-    before = set(frame.env)
+    spend(len(items))
     for item in items:
         _bind_loop(frame, statement, item)
         run(frame, statement.body)
     for name in bound(statement.body) if not items else ():
-        if name not in before:
-            frame.env[name] = OneBranch(statement.span)
-
-
-def _least(statement: tree.Statement) -> int:
-    """How many statements a statement runs at least, as far as ranges of written numbers tell."""
-    if not isinstance(statement, tree.For):
-        return 1
-    return 1 + _written(statement.over) * sum(map(_least, statement.body))
-
-
-def _written(over: tree.Expression) -> int:
-    """The n of range(n); 0 for what cannot be told."""
-    if not isinstance(over, tree.Call) or over.function.span.text != "range":
-        return 0
-    bounds = [a.value.value for a in over.arguments if isinstance(a.value, tree.Number)]
-    return int(bounds[0]) if len(bounds) == len(over.arguments) == 1 else 0
+        frame.env.setdefault(name, OneBranch(statement.span))
 
 
 def _bind_loop(frame: Frame, statement: tree.For, item: Any) -> None:
@@ -259,10 +250,10 @@ def _bind_loop(frame: Frame, statement: tree.For, item: Any) -> None:
 
 def _if(frame: Frame, statement: tree.If) -> None:
     test = numbers.truth(evaluate(frame, statement.test), statement.test.span)
-    before = set(frame.env)
+    one_branch = set(bound(statement.then)) ^ set(bound(statement.other))
+    new = [name for name in one_branch if name not in frame.env]
     run(frame, statement.then if test else statement.other)
-    then, other = set(bound(statement.then)), set(bound(statement.other))
-    for name in sorted((then ^ other) - before):
+    for name in sorted(new):
         frame.env[name] = OneBranch(statement.span)
 
 
@@ -288,6 +279,7 @@ TARGETED = "a value that needs a target, which only training has"
 def _targeted(frame: Frame) -> set[Value]:
     """The targets and what is computed from them."""
     found: set[Value] = set(frame.targets)
+    spend(len(frame.body) if found else 0)
     for step in frame.body if found else ():
         if not found.isdisjoint(step.inputs):
             found.update(step.outputs)
@@ -317,6 +309,7 @@ def _result(frame: Frame, statement: tree.Result) -> None:
     if statement.role == "loss":
         frame.losses.append(found)
     else:
+        spend(len(frame.metrics) // ITEMS)
         if any(name == taken for taken, _ in frame.metrics):
             raise frame.refuse(wording_names.redefined(node.span, name, None, "the name of a metric"))
         frame.metrics.append((name, found))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
+from netc.budget import spend
 from netc.diagnostics import Span
 from netc.ir.module import Path, Value
 from netc.ops import attributes
@@ -199,6 +200,7 @@ def template(value: Any) -> Any:
     if isinstance(value, Instance):
         return value.layer
     if isinstance(value, list | tuple):
+        spend(len(value))
         return type(value)(template(v) for v in value)
     return value
 
