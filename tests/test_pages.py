@@ -20,6 +20,7 @@ from unittest import mock
 
 import pytest
 
+from netc.budget.deadline import SECONDS
 from netc.cli.main import main
 from netc.diagnostics import (
     Diagnostic,
@@ -172,6 +173,7 @@ POOL = """net Tiny {
 """
 MODEL = Path("tiny.onnx")
 MADE: dict[str, Diagnostic] = {
+    "E0314": wording_shapes.out_of_time("spec.net", SECONDS),
     "E0406": wording_shapes.empty_axis(
         place(POOL, "max_pool2d(2, stride=4)"), "max_pool2d", "[N, 3, 0, 0]", 2, ()
     ),

@@ -21,8 +21,8 @@ def deadline(seconds: float = SECONDS) -> Iterator[None]:
 
     Only the main thread of a Unix process can be interrupted so; elsewhere the count of work alone ends a check.
     """
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
+    if not _can_interrupt() or signal.getitimer(signal.ITIMER_PROF)[0]:
+        yield  # nothing can, or an outer deadline will
         return
     before = signal.signal(signal.SIGPROF, _end)
     signal.setitimer(signal.ITIMER_PROF, seconds)
@@ -31,6 +31,10 @@ def deadline(seconds: float = SECONDS) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
+
+
+def _can_interrupt() -> bool:
+    return hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
 
 
 def _end(*_: object) -> NoReturn:

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from netc.budget import Budget, spending
 from netc.cli import options
 from netc.cli.report import print_findings, say
 from netc.diagnostics import Refused
@@ -39,9 +40,10 @@ def command(
     found = []
     for path in specs:
         try:
-            program = options.read_program(path)
-            names = [options.chosen(program, net_name)] if net_name is not None else None
-            wrong = check(program, names, settings, (), recipe)
+            with spending(Budget()), options.ends_in_time(path):
+                program = options.read_program(path)
+                names = [options.chosen(program, net_name)] if net_name is not None else None
+                wrong = check(program, names, settings, (), recipe)
             found += wrong
             for name in (names or complete(program)) if dynamic and not wrong else ():
                 options.elaborated(program, name, dict(settings), dynamic)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from netc.budget.deadline import SECONDS, OutOfTime, deadline
 from netc.diagnostics import Refused, wording_names, wording_shapes
 from netc.files.project import project_reader
 from netc.ir.module import Constraint, Net
@@ -112,7 +114,18 @@ def read_program(path: str) -> Program:
             raise OSError("standard input is closed")
         return sys.stdin.buffer.read(FILE_BYTES + 1)
 
-    return load(STDIN if path == "-" else path, read)
+    with ends_in_time(path):
+        return load(STDIN if path == "-" else path, read)
+
+
+@contextmanager
+def ends_in_time(path: str) -> Iterator[None]:
+    """Refuses the spec at `path` where checking it takes too much processor time."""
+    try:
+        with deadline():
+            yield
+    except OutOfTime:
+        raise Refused(wording_shapes.out_of_time(path, SECONDS)) from None
 
 
 def _shipped(path: str) -> str:
@@ -205,16 +218,19 @@ def settings_of_net(sets: Sequence[str]) -> dict[str, Any]:
 def elaborated(program: Program, name: str, settings: dict[str, Any], dynamic: str | None = None) -> Net:
     """The net as IR, or everything that is wrong; with --dynamic, what pins an axis is why it cannot be free."""
     wanted = axes(dynamic)
-    try:
-        net = elaborate(program, name, settings)
-    except Refused as refused:
-        raise Refused(*(check(program, [name], settings) or refused.diagnostics)) from None
-    if not wanted:
-        return net
-    try:
-        return elaborate(program, name, settings, wanted)
-    except Refused as refused:
-        raise Refused(*(wording_shapes.cannot_be_dynamic(wanted, d) for d in refused.diagnostics)) from None
+    with ends_in_time(program.source.path):
+        try:
+            net = elaborate(program, name, settings)
+        except Refused as refused:
+            raise Refused(*(check(program, [name], settings) or refused.diagnostics)) from None
+        if not wanted:
+            return net
+        try:
+            return elaborate(program, name, settings, wanted)
+        except Refused as refused:
+            raise Refused(
+                *(wording_shapes.cannot_be_dynamic(wanted, d) for d in refused.diagnostics)
+            ) from None
 
 
 def demand(constraint: Constraint) -> str:

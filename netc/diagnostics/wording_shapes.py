@@ -112,6 +112,10 @@ def too_much_work(span: Span | None) -> Diagnostic:
     return Diagnostic("E0311", f"checking this takes too much work: more than {WORK:,} steps", span)
 
 
+def out_of_time(path: str, seconds: float) -> Diagnostic:
+    return Diagnostic("E0314", f"checking {path} takes more than {seconds:.0f} seconds of processor time")
+
+
 def too_deep(span: Span) -> Diagnostic:
     return Diagnostic("E0312", "this is nested too deeply", span, help="bind a part to a name")
 

@@ -17,6 +17,7 @@ from netc.passes.elaboration.numbers import is_number
 from netc.passes.elaboration.ranges import enter_ranges, hidden, in_caller, ranges_of, without_ranges
 from netc.passes.elaboration.recursion import circle
 from netc.passes.elaboration.results import chained, written_layer
+from netc.passes.elaboration.sizes import check_rank
 from netc.passes.elaboration.values import BlockLayer, Poisoned
 from netc.syntax import tree
 
@@ -239,7 +240,8 @@ def _declared(
 
 def dimension(frame: Frame, expression: tree.Expression) -> AnyDim:
     """A size in a declared shape."""
-    from netc.passes.elaboration.values import describe
+    from netc.passes.elaboration.sizes import check_rank
+from netc.passes.elaboration.values import describe
 
     if (
         isinstance(expression, tree.Name)
@@ -271,6 +273,7 @@ def enter(frame: Frame, declaration: tree.Declaration, type_: Type, into: list[V
         raise frame.refuse(
             wording_names.redefined(declaration.name.span, name, other.span, "a parameter here")
         )
+    check_rank(frame, type_.shape, declaration.span)
     value = Value(name, type_)
     into.append(value)
     frame.env[name] = value
