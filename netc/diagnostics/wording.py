@@ -7,18 +7,33 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from netc.budget import TOKEN, WORK
+from netc.budget import ITEMS, TOKEN, WORK, budget, spend
 from netc.diagnostics.diagnostic import Diagnostic, Note
 from netc.diagnostics.habits import BRACES, CHARACTERS, line_habit
 from netc.diagnostics.source import Span
 
+NAMES = 1000  # that are compared with one which is not known
+COMPARE = 4  # the work of comparing two
+
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` was probably meant to be."""
-    names = sorted(set(known))
+    memo, names = budget().memo, frozenset(known)
+    spend(len(names) // ITEMS)
+    if (name, names) not in memo:
+        spend(len(names) + COMPARE * min(len(names), NAMES))
+        memo[name, names] = _nearest(name, sorted(names))
+    found: str | None = memo[name, names]
+    return found
+
+
+def _nearest(name: str, names: list[str]) -> str | None:
     lower = {n.lower(): n for n in names}
     if name.lower() in lower:
         return lower[name.lower()]
+    if len(names) > NAMES:
+        names = [n for n in names if n[:1].lower() == name[:1].lower()][:NAMES]
+        lower = {n.lower(): n for n in names}
     cutoff = 0.8 if len(name) <= 3 else 0.7  # of a short name one letter is much
     close = get_close_matches(name, names, n=1, cutoff=cutoff) or get_close_matches(
         name.lower(), lower, n=1, cutoff=cutoff

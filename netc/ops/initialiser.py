@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from math import erf, hypot, prod, sqrt
 from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform
 
-from netc.dims import Shape, divides
+from netc.dims import Shape, divides, value
 from netc.ops.arrays import np
 from netc.ops.code import Argument, Code, Hole, Keyword, call
 from netc.ops.contract import Array, Op, require
@@ -297,6 +297,9 @@ class KaimingNormal(Kaiming):
         return scaled(random.standard_normal(shape, dtype=dtype), self.std(shape))
 
 
+ORTHOGONAL = 2**36  # of multiplications that a decomposition may take: seconds
+
+
 @register
 class Orthogonal(Initialiser):
     """Rows, or columns where these are fewer, at right angles and of length `gain` (Saxe et al., 2014).
@@ -311,6 +314,14 @@ class Orthogonal(Initialiser):
     @property
     def reach(self) -> float:
         return abs(self.gain)
+
+    def fits(self, shape: Shape) -> None:
+        super().fits(shape)
+        rows, columns = value(shape[0]), value(prod(shape[1:]))
+        known = rows is not None and columns is not None
+        steps = rows * columns * min(rows, columns) if known else 0  # type: ignore[type-var, operator]
+        message = f"a matrix of {rows} x {columns} takes too long to make orthogonal: rows x columns x the fewer of them"
+        require(steps <= ORTHOGONAL, "shape", f"{message} may be 2^36 at most")
 
     def draw(self, random: Random, shape: tuple[int, ...], dtype: Any) -> Array:
         rows, columns = shape[0], prod(shape[1:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from netc.budget import spend
 from netc.dims import AnyDim, Shape, at_least, ceil_divide, decide, divides, same, show, value
 from netc.ops.arrays import np
 from netc.ops.attributes import axis_of
@@ -210,6 +211,7 @@ class Split(Cut):
         known = value(n)
         require(known is not None, "x", f"the axis to split has {n}, which must be known")
         whole, rest = divmod(known or 0, self.split_size)
+        spend(whole)
         return (self.split_size,) * whole + ((rest,) if rest else ())
 
     def torch(self, x: Operand) -> Code:
@@ -255,6 +257,7 @@ class Chunk(Cut):
         known = n if number is None else number
         part = ceil_divide(known, k)
         rest = known - part * (k - 1)
+        spend(k)
         fits = (isinstance(known, int) or divides(k, known)) and at_least(rest, 1)
         require(fits, "chunks", f"an axis of {n} cannot be cut into {k} parts of {part}")
         return (part,) * (k - 1) + (rest,)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import inf, prod
 from typing import Any
 
+from netc.budget import spend
 from netc.dims import AnyDim, Shape, at_least, value
 from netc.ops.arrays import np
 from netc.ops.code import Hole, Keyword
@@ -174,9 +175,16 @@ def _meets_map(window: Window, axis: int, n: AnyDim, positions: AnyDim) -> bool:
     size, count = value(n), value(positions)
     if size is None or count is None:
         return at_least(n, window.dilation[axis])
-    starts = range(-window.begin[axis], count * window.stride[axis] - window.begin[axis], window.stride[axis])
-    reach = range(0, window.extent[axis], window.dilation[axis])
-    return all(any(0 <= start + i < size for i in reach) for start in starts)
+    begin, stride, dilation = window.begin[axis], window.stride[axis], window.dilation[axis]
+    last = (count - 1) * stride - begin
+    before = range(
+        -begin, min(last + 1, 0), stride
+    )  # the windows that begin in padding; `start % dilation` is on the map
+    spend(len(before))
+    reached = all(
+        start % dilation < size and start % dilation - start < window.extent[axis] for start in before
+    )
+    return reached and last < size
 
 
 LARGE_FIRST = given(((9.0, 1.0, 2.0, 3.0, 0.5, 8.0),))  # what padding would show

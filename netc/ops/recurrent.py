@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
 
+from netc.budget import spend
 from netc.dims import AnyDim, Shape, at_least, same, show, value
 from netc.ops.code import Argument, Code, Hole, Keyword, call
 from netc.ops.contract import Array, Graph, Init, Op, Operand, Parameter, require
@@ -14,6 +15,7 @@ from netc.ops.notation import concat, function
 from netc.ops.window import require_float32
 
 State = tuple[Array, ...]
+PLACE = 40  # the work of making the parameters of one direction of one layer
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Recurrent(Op):
 
     def _places(self, width: AnyDim) -> Iterator[tuple[str, AnyDim]]:
         """The suffix of each direction of each layer, and how wide its input is."""
+        spend(PLACE * self.num_layers * self.directions)
         for layer in range(self.num_layers):
             for reverse in ("", "_reverse")[: self.directions]:
                 yield f"l{layer}{reverse}", width

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+from netc.budget import spend
 from netc.dims import AnyDim, Dim, value
 from netc.ops.arrays import np
 
@@ -39,6 +40,7 @@ def _half(kind: str) -> int:
 
 def rounds_alike(kind: str, n: int, out: int) -> bool:
     """Whether (i + half) n / out, where it is whole, is no less as floats have it: PyTorch's precision varies."""
+    spend(out)
     single, double = _float32(n / out), n / out
     for twice in range(_half(kind), 2 * out, 2):
         whole, rest = divmod(twice * n, 2 * out)

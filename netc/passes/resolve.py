@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, replace
 from typing import Any
 
+from netc.budget import spend
 from netc.diagnostics import Diagnostic, Refused, wording_calls, wording_names, wording_shapes
 from netc.ops.attributes import BadArgument, bind, parameters_of
 from netc.ops.contract import DTYPES, OPS, Mismatch, Op
@@ -51,6 +52,7 @@ class _Walk:
     lost: frozenset[str]
     found: list[Diagnostic]
     local: set[str] = field(default_factory=set)
+    asserting: bool = False  # an assertion may ask for the number of parameters, `params`
     applied: set[int] = field(default_factory=set)
 
     def block(self, block: tree.Block) -> None:
@@ -87,10 +89,9 @@ class _Walk:
 
     def result(self, role: str, value: tree.Expression) -> None:
         """A metric's label is no layer's; an assertion may ask for the number of parameters."""
-        inside = (
-            _Walk(self.scope, self.lost, self.found, self.local | {"params"}) if role == "assert" else self
-        )
-        inside.expression(value.step if role == "metric" and isinstance(value, tree.Labelled) else value)
+        self.asserting = role == "assert"
+        self.expression(value.step if role == "metric" and isinstance(value, tree.Labelled) else value)
+        self.asserting = False
 
     def declared(self, spec: tree.TypeSpec) -> None:
         if spec.dtype is not None and spec.dtype.text not in DTYPES:
@@ -110,6 +111,7 @@ class _Walk:
         stack = [root]
         while stack and len(self.found) < FOUND:
             node = stack.pop()
+            spend(1)
             if isinstance(node, tree.Name):
                 self.name(node)
             elif isinstance(node, tree.Labelled):
@@ -121,7 +123,8 @@ class _Walk:
     def name(self, node: tree.Name) -> None:
         name = node.text
         tables = (self.local, self.scope, OPS, INITIALISERS, HELPERS)
-        if not (any(name in table for table in tables) or self._lost(name)):
+        asked = self.asserting and name == "params"
+        if not (asked or any(name in table for table in tables) or self._lost(name)):
             known = [n for table in tables for n in table]
             self.found.append(wording_names.unknown_name(node.span, name, known))
 

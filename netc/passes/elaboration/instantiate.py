@@ -240,8 +240,7 @@ def _declared(
 
 def dimension(frame: Frame, expression: tree.Expression) -> AnyDim:
     """A size in a declared shape."""
-    from netc.passes.elaboration.sizes import check_rank
-from netc.passes.elaboration.values import describe
+    from netc.passes.elaboration.values import describe
 
     if (
         isinstance(expression, tree.Name)
