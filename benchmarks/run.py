@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import torch
-from resnet50 import ResNet50
+from resnet50 import ResNet50, Training
 from timing import NETC, SPEC, Bound, conclude, run, table
 
 BATCH = 8
@@ -34,18 +34,18 @@ def main() -> None:
     device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    nets = _nets(device)
+    forms = _forms(device)
     images = torch.randn(BATCH, 3, 224, 224, device=device)
     labels = torch.randint(1000, (BATCH,), device=device)
     bounds = []
     for what, make, times in (("forward", _forward, 3), ("training step", _training_step, 1)):
-        steps = {name: make(net, images, labels) for name, net in nets.items()}
+        steps = {name: make(form, images, labels) for name, form in forms.items()}
         bounds += _compare(f"{what} on {device}", steps, times * arguments.rounds, device)
     conclude(bounds)
 
 
-def _nets(device: str) -> dict[str, torch.nn.Module]:
-    """The emitted module and two hand-written ones, with the same weights and the same answers."""
+def _forms(device: str) -> dict[str, torch.nn.Module]:
+    """The emitted net and two hand-written ones with their losses, with the same weights and the same answers."""
     with tempfile.TemporaryDirectory() as folder:
         run([*NETC, "compile", SPEC, "--net", "ResNet50", "--target", "torch", "-o", folder])
         (path,) = Path(folder).glob("*.py")
@@ -53,40 +53,40 @@ def _nets(device: str) -> dict[str, torch.nn.Module]:
         assert spec is not None and spec.loader is not None
         emitted = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(emitted)
-    nets = {
-        "hand-written": ResNet50(),
-        "hand-written again": ResNet50(),
-        "emitted": emitted.ResNet50(),
-        "hand-written, relu in place": ResNet50(inplace=True),
+    forms: dict[str, torch.nn.Module] = {
+        "hand-written": Training(ResNet50()),
+        "hand-written again": Training(ResNet50()),
+        "emitted": emitted.Training(emitted.ResNet50()),
+        "hand-written, relu in place": Training(ResNet50(inplace=True)),
     }
-    weights = nets["emitted"].state_dict()
-    for net in nets.values():
-        net.load_state_dict(weights)
-        net.to(device).eval()
+    weights = forms["emitted"].net.state_dict()
+    for form in forms.values():
+        form.net.load_state_dict(weights)
+        form.to(device).eval()
     x = torch.randn(2, 3, 224, 224, device=device)
     with torch.inference_mode():
-        torch.testing.assert_close(nets["emitted"](x), nets["hand-written"](x))
-    return nets
+        torch.testing.assert_close(forms["emitted"].net(x), forms["hand-written"].net(x))
+    return forms
 
 
-def _forward(net: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
-    net.eval()
+def _forward(form: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
+    form.eval()
 
     def step() -> None:
         with torch.inference_mode():
-            net(images)
+            form.net(images)
 
     return step
 
 
-def _training_step(net: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
-    net.train()
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
+def _training_step(form: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
+    form.train()
+    optimizer = torch.optim.SGD(form.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
 
     def step() -> None:
         optimizer.zero_grad()
-        loss, _ = net.loss(images, labels)
-        loss.backward()
+        losses, _ = form(images, labels)
+        losses["loss"].backward()
         optimizer.step()
 
     return step

@@ -70,8 +70,16 @@ class UNet(nn.Module):
         x = self.up4(up3, x)  # [N, 64, H, W]
         return self.head(x)  # [N, 2, H, W]
 
-    def loss(self, image: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        logits = self(image)
+
+class Training(nn.Module):
+    """UNet and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: UNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits = self.net(image)
         loss = F.cross_entropy(logits, mask)
-        return loss, {"accuracy": (logits.argmax(dim=1) == mask).float().mean()}
+        return {"loss": loss}, {"accuracy": (logits.argmax(dim=1) == mask).float().mean()}

@@ -74,6 +74,12 @@ def made(net: Net, source: str | None = None) -> torch.nn.Module:
     return module.eval()
 
 
+def training_of(module: torch.nn.Module) -> torch.nn.Module:
+    """The form of an emitted net for training, in the mode that the net is in."""
+    form: torch.nn.Module = module.forward.__func__.__globals__["Training"](module)
+    return form.train(module.training)
+
+
 def loaded(net: Net, weights: dict[str, np.ndarray], source: str | None = None) -> torch.nn.Module:
     """The same with these weights, which must fit strictly."""
     module = made(net, source)

@@ -58,7 +58,9 @@ class Hand:
             SPAN,
         )
 
-    def net(self, name, *outputs, doc=None, targets=(), losses=(), metrics=(), constraints=(), free=("N",)):
+    def net(
+        self, name, *outputs, doc=None, targets=(), losses=None, metrics=None, constraints=(), free=("N",)
+    ):
         inputs = [v for v in self.inputs if v not in targets]
         block = Block(
             name,
@@ -72,4 +74,4 @@ class Hand:
             len(self.body),
             SPAN,
         )
-        return Net(name, block, tuple(targets), tuple(losses), tuple(metrics), tuple(constraints), free)
+        return Net(name, block, tuple(targets), losses or {}, metrics or {}, tuple(constraints), free)

@@ -93,7 +93,7 @@ ODD = {
     ),
     "two precisions": (
         "net A {\n input x: float32[N, 3], z: float64[N, 3]\n a = x -> Linear(2)\n b = z -> Linear(2)\n"
-        " output a, b\n loss mean(a * a)\n loss mean(b * b)\n}"
+        " output a, b\n loss narrow: mean(a * a)\n loss wide: mean(b * b)\n}"
     ),
     "a cast that narrows": 'net A {\n input x: float64[N, 4]\n y = x -> Linear(4)\n output cast(y, "float32")\n}',
     "a bias before a BatchNorm": HEAD + " z = BatchNorm1d(y) -> relu\n output z\n loss cross_entropy(z, t)\n}",

@@ -179,8 +179,9 @@ def exercise(net: Net, folder: Path) -> None:
     with torch.no_grad():
         outputs = module(*inputs)
         if net.losses:
-            loss, metrics = module.loss(*inputs, *targets)
-            assert loss.ndim == 0 and list(metrics) == [name for name, _ in net.metrics]
+            losses, metrics = names["Training"](module)(*inputs, *targets)
+            assert all(loss.ndim == 0 for loss in losses.values())
+            assert list(losses) == list(net.losses) and list(metrics) == list(net.metrics)
     agree(net, weights, inputs, outputs if isinstance(outputs, tuple) else (outputs,), folder / "net.onnx")
 
 

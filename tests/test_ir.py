@@ -59,7 +59,7 @@ def test_a_wrong_dtype(unet: Net) -> None:
     at = len(unet.block.body) - 1
     output = unet.block.body[at].outputs[0]
     wrong = Value(output.hint, Type("float64", output.type.shape))
-    metrics = tuple((n, wrong if v is output else v) for n, v in unet.metrics)
+    metrics = {n: wrong if v is output else v for n, v in unet.metrics.items()}
     with pytest.raises(Malformed, match="float64"):
         verify_net(replace(with_step(unet, at, outputs=(wrong,)), metrics=metrics))
 

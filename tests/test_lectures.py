@@ -13,7 +13,7 @@ import numpy.typing as npt
 import onnxruntime
 import pytest
 import torch
-from emitted import loaded, written
+from emitted import loaded, training_of, written
 from test_cli import netc
 
 from netc.autodiff.interpret import interpret
@@ -125,10 +125,10 @@ def test_cross_entropy_of_the_second_class_is_1_2() -> None:
     """Of the probabilities 0.2, 0.3, 0.5: -ln 0.3."""
     net = written(SURPRISE)
     p, label = np.array([[0.2, 0.3, 0.5]]), np.array([1])
-    (loss,) = interpret(inline(net, net.losses), {"p": p, "label": label}, {})
+    (loss,) = interpret(inline(net, tuple(net.losses.values())), {"p": p, "label": label}, {})
     assert round(float(loss), 1) == 1.2 and loss == pytest.approx(-np.log(0.3), rel=1e-12)
-    found, _ = loaded(net, {}).loss(torch.tensor(p).float(), torch.tensor(label))
-    assert float(found) == pytest.approx(1.2, abs=0.005)
+    losses, _ = training_of(loaded(net, {}))(torch.tensor(p).float(), torch.tensor(label))
+    assert float(losses["loss"]) == pytest.approx(1.2, abs=0.005)
 
 
 def test_gradients_of_a_sum_times_a_number() -> None:

@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from emitted import loaded, net_of, written
+from emitted import loaded, net_of, training_of, written
 from torch.nn import functional
 
 from netc.autodiff.update import OPTIMIZERS
@@ -83,6 +83,7 @@ def test_the_losses_of_digits_are_those_of_torch(tmp_path, monkeypatch, name, op
     compiled = net_of(ROOT / "specs" / "digits.net", name)
     steps = Steps(tmp_path, compiled, optimizer)
     module = loaded(compiled, steps.weights).train()
+    form = training_of(module)
     stepper = TORCH[optimizer.name](module.parameters(), **optimizer.arguments)
     data = load_digits().train
     rng, losses = np.random.default_rng(0), []
@@ -97,7 +98,8 @@ def test_the_losses_of_digits_are_those_of_torch(tmp_path, monkeypatch, name, op
             {"image": image, "label": label, "lr": np.float32(optimizer.arguments["lr"]), **drawn}
         )
         stepper.zero_grad()
-        loss, metrics = module.loss(torch.tensor(image), torch.tensor(label))
+        losses_, metrics = form(torch.tensor(image), torch.tensor(label))
+        (loss,) = losses_.values()
         loss.backward()
         stepper.step()
         assert abs(found["loss"] - loss.item()) <= 1e-4
@@ -121,7 +123,7 @@ def test_the_losses_of_digits_are_those_of_torch(tmp_path, monkeypatch, name, op
 def test_the_arguments_of_an_optimizer_mean_what_they_mean_in_torch(tmp_path, optimizer, opset):
     compiled = written(
         "net A {\n input x: float32[N, 4]\n target t: float32[N, 3]\n fc = Linear(3)\n y = fc(x)\n output y\n"
-        "loss mse(y, t)\n loss 0.5 * mean(abs(fc.weight))\n}"
+        "loss mse(y, t)\n loss sparse: 0.5 * mean(abs(fc.weight))\n}"
     )
     steps = Steps(tmp_path, compiled, optimizer, opset)
     module = loaded(compiled, steps.weights).train()
@@ -131,10 +133,12 @@ def test_the_arguments_of_an_optimizer_mean_what_they_mean_in_torch(tmp_path, op
     for _ in range(4):
         found = steps.run({"x": x, "t": t, "lr": np.float32(optimizer.arguments["lr"])})
         stepper.zero_grad()
-        loss, _ = module.loss(torch.tensor(x), torch.tensor(t))
-        loss.backward()
+        losses, _ = training_of(module)(torch.tensor(x), torch.tensor(t))
+        sum(losses.values()).backward()
         stepper.step()
-        np.testing.assert_allclose(found["loss"], loss.item(), rtol=2e-6)
+        assert set(losses) == {"loss", "sparse"} == set(steps.training["losses"])
+        for name, loss in losses.items():
+            np.testing.assert_allclose(found[name], loss.item(), rtol=2e-6)
     for path, tensor in module.state_dict().items():
         np.testing.assert_allclose(steps.held[path], tensor.numpy(), rtol=1e-5, atol=1e-6, err_msg=path)
 
@@ -201,14 +205,15 @@ def test_what_only_a_metric_reads_is_not_trained(tmp_path):
 def test_a_step_in_two_precisions(tmp_path):
     text = (
         "net A {\n input x: float32[N, 3], z: float64[N, 3]\n a = x -> Linear(2)\n b = z -> Linear(2)\n"
-        " output a, b\n loss mean(a * a)\n loss mean(b * b)\n}"
+        " output a, b\n loss mean(a * a)\n loss wide: mean(b * b)\n}"
     )
     model = to_onnx_training(written(text), ADAMW)
     onnx.checker.check_model(model.proto)
     types = {
         o.name: o.type.tensor_type.elem_type for o in (*model.proto.graph.input, *model.proto.graph.output)
     }
-    assert [types[n] for n in ("lr", "loss", "fc1.weight.next", "fc2.weight.next")] == [1, 11, 1, 11]
+    names = ("lr", "loss", "wide", "fc1.weight.next", "fc2.weight.next")
+    assert [types[n] for n in names] == [1, 1, 11, 1, 11]
 
 
 def test_the_example_trains_without_netc_or_torch(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from emitted import RIGHT, ROOT, WRONG, loaded, net_of, sizes_of
+from emitted import RIGHT, ROOT, WRONG, loaded, net_of, sizes_of, training_of
 
 import netc.autodiff.trial
 from netc.autodiff.interpret import interpret
@@ -18,6 +18,7 @@ from netc.deploy.deviation import relative_error
 from netc.deploy.runtime import outputs_of, start
 from netc.deploy.verify import TOLERANCE, verify
 from netc.diagnostics import Diagnostic, Refused
+from netc.ir.module import results
 from netc.passes.elaborate import elaborate
 from netc.passes.initial import state
 from netc.passes.inline import inline
@@ -105,18 +106,11 @@ def truth_of(
     sizes = sizes_of(path)
     assert set(sizes) == set(net.free), "the line `# sizes:` gives each free size"
     monkeypatch.setattr(netc.autodiff.trial, "chosen_sizes", lambda *_: sizes)
-    wanted = (*net.block.outputs, *net.losses, *(v for _, v in net.metrics if net.losses))
-    flat = inline(net, wanted)
+    flat = inline(net, tuple(results(net).values()))
     trial = trials(net, flat)[0]
     weights = random_weights(state(net))
     values = interpret(flat, trial.inputs, weights)
-    count = len(net.block.outputs)
-    truth = {f"output{i}": v for i, v in enumerate(values[:count])}
-    if net.losses:
-        truth["loss"] = np.asarray(sum(values[count : count + len(net.losses)]))
-        names = [name for name, _ in net.metrics]
-        truth |= dict(zip(names, values[count + len(net.losses) :], strict=True))
-    return trial, weights, truth
+    return trial, weights, dict(zip(results(net), values, strict=True))
 
 
 def torch_results(
@@ -129,10 +123,11 @@ def torch_results(
     with torch.no_grad():
         outputs = module(*given[: len(net.block.inputs)])
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        found = {f"output{i}": y.numpy() for i, y in enumerate(outputs)}
+        found = {f"output/{i}": y.numpy() for i, y in enumerate(outputs)}
         if net.losses:
-            loss, metrics = module.loss(*given)
-            found |= {"loss": loss.numpy(), **{name: m.numpy() for name, m in metrics.items()}}
+            losses, metrics = training_of(module)(*given)
+            found |= {f"loss/{name}": y.numpy() for name, y in losses.items()}
+            found |= {f"metric/{name}": y.numpy() for name, y in metrics.items()}
     return found
 
 

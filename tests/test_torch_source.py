@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from emitted import RIGHT, ROOT, loaded, made, net_of, nets, run_source, sizes_of, written
+from emitted import RIGHT, ROOT, loaded, made, net_of, nets, run_source, sizes_of, training_of, written
 from in_memory import lines_run
 from update_golden import EXAMPLES, GOLDEN, golden
 
@@ -25,7 +25,7 @@ from netc.backends.torch_source import layout
 from netc.backends.torch_source.check import UnsafeSource, check_source
 from netc.deploy.verify import verify
 from netc.diagnostics import Refused
-from netc.ir.module import Net
+from netc.ir.module import Net, results
 from netc.passes.initial import draw, state
 from netc.passes.inline import inline
 
@@ -171,14 +171,14 @@ def shapes_checked(net: Net, source: str) -> Comments:
     recorded(module)
     instance = getattr(module, net.name)().eval()
     comments = Comments(source)
-    trial = trials(net, inline(net, (*net.block.outputs, *net.losses)))[0]
+    trial = trials(net, inline(net, (*net.block.outputs, *net.losses.values())))[0]
     given = [torch.from_numpy(trial.inputs[v.hint]) for v in (*net.block.inputs, *net.targets)]
     with torch.no_grad():
         sys.settrace(comments.trace)
         try:
             instance(*given[: len(net.block.inputs)])
             if net.losses:
-                instance.loss(*given)
+                training_of(instance)(*given)
         finally:
             sys.settrace(None)
     return comments
@@ -262,8 +262,7 @@ def agrees(
     source = to_torch(net)
     if sizes and monkeypatch:
         monkeypatch.setattr(netc.autodiff.trial, "chosen_sizes", lambda *_: sizes)
-    wanted = (*net.block.outputs, *net.losses, *(v for _, v in net.metrics if net.losses))
-    flat = inline(net, wanted)
+    flat = inline(net, tuple(results(net).values()))
     weights = random_weights(state(net))
     module = loaded(net, weights, source).double()
     for trial in trials(net, flat):
@@ -273,12 +272,10 @@ def agrees(
         with torch.no_grad():
             found = module(*given[: len(net.block.inputs)])
             found = list(found) if isinstance(found, tuple) else [found]
-            count = len(found)
-            truth = [*truth[:count], *([sum(truth[count : count + len(net.losses)])] if net.losses else []),
-                     *truth[count + len(net.losses) :]]  # fmt: skip
             if net.losses:
-                loss, metrics = module.loss(*given)
-                found += [loss, *metrics.values()]
+                losses, metrics = training_of(module)(*given)
+                assert (list(losses), list(metrics)) == (list(net.losses), list(net.metrics))
+                found += [*losses.values(), *metrics.values()]
         for a, b in zip(truth, found, strict=True):
             np.testing.assert_allclose(b.numpy(), a, rtol=1e-9, atol=1e-9, err_msg=source)
     return source
@@ -513,7 +510,7 @@ def test_constraints_are_refused_at_run_time() -> None:
     with pytest.raises(ValueError, match="H must be a multiple of 16, not 30"):
         module(torch.zeros(1, 3, 30, 32))
     with pytest.raises(ValueError, match="W must be a multiple of 16, not 20"):
-        module.loss(torch.zeros(1, 3, 16, 20), torch.zeros(1, 16, 20, dtype=torch.int64))
+        training_of(module)(torch.zeros(1, 3, 16, 20), torch.zeros(1, 16, 20, dtype=torch.int64))
     least = made(
         written("net A { input x: float32[N, 1, H, W]\n output x -> Conv2d(1, 5, stride=2) -> Conv2d(1, 3) }")
     )
@@ -522,7 +519,7 @@ def test_constraints_are_refused_at_run_time() -> None:
     assert least(torch.zeros(1, 1, 9, 9)).shape == (1, 1, 1, 1)
 
 
-@pytest.mark.parametrize("word", ["Tensor", "F", "nn", "torch", "OrderedDict", "super", "range"])
+@pytest.mark.parametrize("word", ["Tensor", "F", "nn", "torch", "OrderedDict", "Training", "super", "range"])
 def test_a_class_named_as_a_word_of_the_module_is_refused(word: str) -> None:
     body = "{ input x: float32[N, 3]\n output x -> Linear(3) }"
     with pytest.raises(Refused):
@@ -680,7 +677,7 @@ def test_every_op_is_spelled_with_allowed_names() -> None:
                 check_source(
                     HEAD
                     + PLAIN
-                    + f"\n    def loss(self{given}) -> Tensor:\n        {line}\n        return y\n"
+                    + f"\n    def forward(self{given}) -> Tensor:\n        {line}\n        return y\n"
                 )
 
 
@@ -716,16 +713,16 @@ MANY = """net Many {
         loss = sum(
             w.square().sum()
             for w in (
-                self.layer0.weight,
-                self.layer1.weight,
-                self.layer2.weight,
-                self.layer3.weight,
-                self.layer4.weight,
-                self.fc.weight,
+                self.net.layer0.weight,
+                self.net.layer1.weight,
+                self.net.layer2.weight,
+                self.net.layer3.weight,
+                self.net.layer4.weight,
+                self.net.fc.weight,
             )
         )
 """,
-        "sum(w.abs().sum() for w in (self.layer1.weight, self.layer1.bias))",
+        "sum(w.abs().sum() for w in (self.net.layer1.weight, self.net.layer1.bias))",
         """
         confusion_matrix = torch.bincount(
             (3 * label + logits.argmax(dim=1)).flatten(), minlength=9

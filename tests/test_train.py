@@ -48,9 +48,16 @@ class Digits(nn.Module):
         x = F.dropout(F.relu(self.bn1(self.conv1(image))), 0.1, self.training)
         return self.fc1(x.flatten(1))
 
-    def loss(self, image, label):
-        logits = self.forward(image)
-        return F.cross_entropy(logits, label), {"accuracy": (logits.argmax(1) == label).float().mean()}
+
+class Training(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, image, label):
+        logits = self.net(image)
+        losses = {"loss": F.cross_entropy(logits, label)}
+        return losses, {"accuracy": (logits.argmax(1) == label).float().mean()}
 '''
 DIGITS = load_digits()
 
@@ -257,7 +264,7 @@ def test_the_best_epoch_is_what_is_kept(tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_change(tmp_path):
     module = MODULE.replace(
-        "F.cross_entropy(logits, label),", "F.cross_entropy(logits, label) / (self.fc1.bias[0] == 0),"
+        "F.cross_entropy(logits, label)}", "F.cross_entropy(logits, label) / (self.net.fc1.bias[0] == 0)}"
     )
     found = refusal(train, job_in(tmp_path, module=module), silent)
     assert found.code == "E0829" and "epoch 1 at step 2" in found.message
@@ -266,8 +273,8 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change(tmp_path):
 
 def test_a_loss_that_breaks_later_leaves_the_best_so_far(tmp_path):
     seen = []
-    late = "F.cross_entropy(logits, label) * (1 if self.bn1.num_batches_tracked < 6 else float('nan')),"
-    module = MODULE.replace("F.cross_entropy(logits, label),", late)
+    late = "F.cross_entropy(logits, label) * (1 if self.net.bn1.num_batches_tracked < 6 else float('nan'))}"
+    module = MODULE.replace("F.cross_entropy(logits, label)}", late)
     assert refusal(train, job_in(tmp_path, module=module), seen.append).code == "E0829"
     kept = [e for e in seen if isinstance(e, Epoch)]
     assert len(kept) == 1 and kept[0].best

@@ -206,7 +206,7 @@ def test_trap_23_a_net_that_cannot_be_trained_is_refused_where_it_stands():
     spec = "net A {\n input x: float32[1, 3]\n target t: float32[1, 3]\n y = BatchNorm1d()(x)\n"
     net = written(f"{spec} output y\n loss mse(y, t)\n}}\n")
     with pytest.raises(Refused) as refusal:
-        training(locate(net, net.losses), {})
+        training(locate(net, tuple(net.losses.values())), {})
     (found,) = refusal.value.diagnostics
     assert (
         found.code == "E0401" and "more than one value per channel" in found.message and found.span.line == 4

@@ -54,11 +54,17 @@ class Small(nn.Module):
     def forward(self, image):
         return self.fc(self._features(image))
 
-    def loss(self, image, label):
-        x = self._features(image)
-        logits = self.fc(x)
-        loss = F.cross_entropy(logits, label) + F.cross_entropy(self.aux(x), label)
-        return loss, {"accuracy": (logits.argmax(1) == label).float().mean()}
+
+class Training(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, image, label):
+        x = self.net._features(image)
+        logits = self.net.fc(x)
+        losses = {"main": F.cross_entropy(logits, label), "aux": F.cross_entropy(self.net.aux(x), label)}
+        return losses, {"accuracy": (logits.argmax(1) == label).float().mean()}
 """
 
 
@@ -81,17 +87,18 @@ def small():
     x = hand.apply("global_avg_pool", x)
     logits = hand.apply("Linear", x, path="fc", out_features=3, hint="logits")
     aside = hand.apply("Linear", x, path="aux", out_features=3)
-    losses = [hand.apply("cross_entropy", v, label) for v in (logits, aside)]
+    heads = {"main": logits, "aux": aside}
+    losses = {name: hand.apply("cross_entropy", v, label) for name, v in heads.items()}
     metric = hand.apply("accuracy", logits, label)
-    return hand.net("Small", logits, targets=[label], losses=losses, metrics=[("accuracy", metric)])
+    return hand.net("Small", logits, targets=[label], losses=losses, metrics={"accuracy": metric})
 
 
 def test_what_is_right_passes():
     report = verify(small(), SOURCE, "Small")
     assert report.passed and not report.blames
     values = {(c.target, c.value) for c in report.compared}
-    assert values == {("torch", "output logits"), ("torch", "loss"), ("torch", "metric accuracy"),
-                      ("onnx", "output logits")}  # fmt: skip
+    assert values == {("torch", "output logits"), ("torch", "loss main"), ("torch", "loss aux"),
+                      ("torch", "metric accuracy"), ("onnx", "output logits")}  # fmt: skip
     assert [dict(c.sizes) for c in report.compared if c.target == "onnx"] == [{"N": 2}, {"N": 3}]
     assert 0 < report.worst("torch") < 1e-6 and 0 < report.worst("onnx") < 1e-6
 
@@ -132,7 +139,7 @@ def test_a_broken_function_in_onnx_is_named(monkeypatch):
         ("F.relu(x +", "F.leaky_relu(x +", "layer.0.relu"),
         ("F.relu(x +", "F.relu(x -", "layer.0.add"),
         ("F.max_pool2d", "F.avg_pool2d", "max_pool2d"),
-        ("(self.aux(x), label)", "(2 * self.aux(x), label)", "cross_entropy"),
+        ("(self.net.aux(x), label)", "(2 * self.net.aux(x), label)", "cross_entropy"),
         (".float().mean()", ".float().sum()", "accuracy"),
     ],
 )
@@ -212,10 +219,12 @@ def test_sizes_meet_the_constraints_and_differ():
 
 def test_inputs_suit_their_use():
     net = small()
-    one, two = trials(net, inline(net, [*net.block.outputs, *net.losses]))
+    one, two = trials(net, inline(net, [*net.block.outputs, *net.losses.values()]))
     assert one.inputs["image"].shape == (2, 1, 16, 16) and two.inputs["image"].shape == (3, 1, 16, 16)
     assert {d.dtype for d in one.inputs.values()} == {np.dtype("float32"), np.dtype("int64")}
-    labels = np.concatenate([trials(net, inline(net, net.losses), s)[1].inputs["label"] for s in range(20)])
+    labels = np.concatenate(
+        [trials(net, inline(net, tuple(net.losses.values())), s)[1].inputs["label"] for s in range(20)]
+    )
     assert sorted(set(labels.tolist())) == [0, 1, 2]
 
 

@@ -40,7 +40,7 @@ def main(stem: str, data: str) -> None:
                 given[name] = (rng.random(shape) < keep).astype(np.float32)
             made = dict(zip(outputs, session.run(None, {**given, **held}), strict=True))
             held = {name: made[following] for name, following in training["carried"].items()}
-            losses.append(float(made["loss"]))
+            losses.append(sum(float(made[name]) for name in training["losses"]))
         print(f"epoch {epoch + 1}: loss {np.mean(losses):.4f}")
 
     save_file({name: array for name, array in held.items() if name in weights}, f"{stem}.trained.safetensors")

@@ -38,7 +38,8 @@ def objective(net: Net, weighed: bool = False, beside: Sequence[Value] = ()) -> 
     outputs = tuple(v for v in net.block.outputs if v.type.dtype in FLOATS)
     if not differentiable(net):
         raise Refused(no_objective(net.block.span, net.name))
-    wanted = (*outputs, *net.losses) if weighed else net.losses or outputs
+    losses = tuple(net.losses.values())
+    wanted = (*outputs, *losses) if weighed else losses or outputs
     located = locate(net, (*wanted, *beside))
     values = located.flat.outputs[: len(wanted)]
     names = [f"weight {i + 1} of {v.hint or 'output'}" for i, v in enumerate(values)] if weighed else []

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from netc.autodiff.objective import added, trained
+from netc.autodiff.objective import trained
 from netc.autodiff.reverse import pruned, reverse
 from netc.autodiff.tape import Tape, Traced
 from netc.autodiff.training import Training, training
@@ -14,7 +14,7 @@ from netc.autodiff.update import OPTIMIZERS, state_of
 from netc.diagnostics import Refused
 from netc.diagnostics.wording_gradient import name_taken, nothing_to_train
 from netc.dims import Prover, proving
-from netc.ir.module import Net, Param, Type, Value
+from netc.ir.module import Net, Param, Type, Value, training_values
 from netc.ops.notation import cast
 from netc.passes.locate import Located, locate
 from netc.passes.recipe import Chosen
@@ -24,9 +24,9 @@ from netc.passes.recipe import Chosen
 class TrainingStep:
     """inputs: the net's, its targets, the masks, lr, then what is carried from step to step.
 
-    carried: each input that the step replaces, with the name of the output that does. outputs: the loss, the
-    metrics, then those. masks: how likely an element of each is 1. draws: the distribution of each other draw.
-    zeros: the carried inputs that start at 0.
+    carried: each input that the step replaces, with the name of the output that does. outputs: the losses by
+    name, the metrics, then those. masks: how likely an element of each is 1. draws: the distribution of each other
+    draw. zeros: the carried inputs that start at 0.
     """
 
     located: Located
@@ -43,7 +43,7 @@ def training_step(net: Net, optimizer: Chosen) -> TrainingStep:
     if not net.losses:
         raise Refused(nothing_to_train(net.block.span, net.name))
     facts = net.training_facts
-    values = (*net.losses, *(v for _, v in net.metrics))
+    values = training_values(net)
     mode = training(locate(net, values), facts)
     losses = mode.located.flat.outputs[: len(net.losses)]
     weights = trained(mode.located.flat, losses)
@@ -63,7 +63,6 @@ class _Step:
         self.net, self.optimizer, self.mode, self.weights = net, optimizer, mode, weights
         self.backward = backward
         self.tape = Tape(list(backward.flat.nodes), list(backward.scopes))
-        self.tape.at(("loss",), net.block.span)
         number = Type(weights[0].type.dtype, ())
         self.lr, self.count = Value("lr", number), Value("step", number)
         self.carried: list[tuple[Value, Value]] = []  # what is carried, and what it becomes
@@ -71,16 +70,13 @@ class _Step:
 
     def made(self) -> TrainingStep:
         outputs = self.backward.flat.outputs
-        losses, metrics = outputs[: len(self.net.losses)], outputs[len(self.net.losses) :]
-        loss = added(self.tape.wrap(losses))
+        names = [*self.net.losses, *(f"metric.{name}" for name in self.net.metrics)]
         self._update(outputs[len(self.mode.located.flat.outputs) :])
         first = len(outputs) - len(self.weights) - len(self.mode.buffers)
         became = outputs[first : first + len(self.mode.buffers)]
         self.carried += list(zip(self.mode.buffers.values(), became, strict=True))
-        named = [("loss", loss.value)]
-        named += [(f"metric.{name}", v) for (name, _), v in zip(self.net.metrics, metrics, strict=False)]
         following = [(f"{_name(before)}.next", after) for before, after in self.carried]
-        return self._step([*named, *following])
+        return self._step([*zip(names, outputs, strict=False), *following])
 
     def _update(self, gradients: Sequence[Value]) -> None:
         """The next parameters and the optimizer's next state."""

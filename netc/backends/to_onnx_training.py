@@ -10,12 +10,14 @@ from netc.passes.recipe import Chosen
 
 def to_onnx_training(net: Net, optimizer: Chosen, opset: int = DEFAULT_OPSET) -> OnnxModel:
     """The model. Its metadata says, under "training", which output becomes which input of the next step
-    ("carried"), which of these start at zero, how likely each mask is 1, the distribution of other draws, and the optimizer with its arguments.
+    ("carried"), which of these start at zero, how likely each mask is 1, the distribution of other draws, the
+    optimizer with its arguments, and which outputs are losses: the step minimizes their sum.
     """
     step = training_step(net, optimizer)
     training = {
         "optimizer": optimizer.name,
         "arguments": dict(optimizer.arguments),
+        "losses": list(net.losses),
         "carried": dict(step.carried),
         "zeros": list(step.zeros),
         "masks": dict(step.masks),

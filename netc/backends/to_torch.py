@@ -14,8 +14,8 @@ from netc.backends.torch_source.forward import is_size
 from netc.backends.torch_source.layout import STEP
 from netc.backends.torch_source.naming import name_classes
 from netc.backends.torch_source.render import render_class
-from netc.backends.torch_source.training import methods_of
-from netc.ir.module import Net, Value
+from netc.backends.torch_source.training import methods_of, training_class
+from netc.ir.module import Net, Value, training_values
 
 MARKER: Final = "# Written by netc"
 
@@ -23,10 +23,10 @@ MARKER: Final = "# Written by netc"
 def to_torch(net: Net) -> str:
     """The module's source. Its class bears the net's name; its constructor takes no arguments.
 
-    forward(inputs) gives the outputs; loss(inputs, targets) the sum of the losses and the metrics.
+    forward(inputs) gives the outputs. A net with losses also has the class Training, made with the net, whose
+    forward(inputs, targets) gives the losses and the metrics by name.
     """
-    kept = (*net.losses, *(v for _, v in net.metrics))
-    classes = classes_of(net.block, kept, net.facts)
+    classes = classes_of(net.block, training_values(net), net.facts)
     name_classes(classes, net.name)
     top = classes.of[net.block]
     index = classes.drafts[net.block].index
@@ -36,9 +36,11 @@ def to_torch(net: Net) -> str:
         lines = (
             render_class(classes, made)
             if made is not top
-            else render_class(classes, made, methods_of(net, guard, more), guard)
+            else render_class(classes, made, methods_of(net, guard), guard)
         )
         parts.append("\n".join(lines))
+    if net.losses:
+        parts.append("\n".join(training_class(classes, top, net, more)))
     body = "\n\n\n".join(parts)
     text = "\n".join([*_header(body), "", "", body, ""])
     check_source(text)

@@ -20,8 +20,9 @@ from netc.diagnostics.wording_weights import module_failed
 Array: TypeAlias = npt.NDArray[Any]
 TIMEOUT = 1800  # seconds
 
-# Runs in the other process: the net as it is evaluated, or the loss (or the outputs, weighed) in training, with
-# its gradients and the running statistics after it. It records, if asked to, what each module and every other call of torch gives.
+# Runs in the other process: the net as it is evaluated, or in training the sum of its losses (or of its outputs,
+# weighed), with its gradients and the running statistics after it. It records, if asked to, what each module and
+# every other call of torch gives.
 RUNNER = """
 import importlib.util, json, sys
 from pathlib import Path
@@ -40,12 +41,13 @@ def made(name):
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
-    model = getattr(module, job["class"])()
-    model.load_state_dict(load_file(folder / "weights.safetensors"), strict=True)
-    return model
+    net = getattr(module, job["class"])()
+    net.load_state_dict(load_file(folder / "weights.safetensors"), strict=True)
+    return module.Training(net) if job["loss"] else net
 
 
-model = made("emitted").eval()
+form = made("emitted").eval()
+net = form.net if job["loss"] else form
 found = {}
 
 
@@ -93,7 +95,8 @@ def hook(path):
     return record
 
 
-def train(model, kind, data, inputs, targets):
+def train(form, kind, data, inputs, targets):
+    net = form.net if job["loss"] else form
     masks = [data[f"mask/{i}"] for i in range(job["masks"])]
 
     def dropout(x, p=0.5, training=True, inplace=False):
@@ -103,17 +106,18 @@ def train(model, kind, data, inputs, targets):
         setattr(torch.nn.functional, name, dropout)
     drawing(masks)
     if job["loss"]:
-        total, _ = model.loss(*inputs, *targets)
+        losses, _ = form(*inputs, *targets)
+        total = sum(losses.values())
     else:
-        ys = [y for y in tensors(model(*inputs)) if y.is_floating_point()]
+        ys = [y for y in tensors(net(*inputs)) if y.is_floating_point()]
         total = sum((y * torch.from_numpy(data[f"weight/{i}"]).to(y.dtype)).sum() for i, y in enumerate(ys))
     if total.requires_grad:
         total.backward()
     found[f"{kind}/loss"] = total.detach().numpy()
-    for name, parameter in model.named_parameters():
+    for name, parameter in net.named_parameters():
         if parameter.grad is not None:
             found[f"{kind}/gradient/{name}"] = parameter.grad.numpy()
-    for name, buffer in model.named_buffers():
+    for name, buffer in net.named_buffers():
         found[f"{kind}/buffer/{name}"] = buffer.numpy()
     if masks:
         raise RuntimeError(f"{len(masks)} masks were left over")
@@ -121,7 +125,7 @@ def train(model, kind, data, inputs, targets):
 
 for path in job["watch"]:
     try:
-        model.get_submodule(path).register_forward_hook(hook(path))
+        net.get_submodule(path).register_forward_hook(hook(path))
     except AttributeError:
         pass
 for run in range(job["runs"]):
@@ -131,7 +135,7 @@ for run in range(job["runs"]):
     targets = [torch.from_numpy(data[f"given/{name}"]) for name in job["targets"]]
     with torch.set_grad_enabled(job["train"]):
         if job["train"]:
-            train(model.train(), "single", data, inputs, targets)
+            train(form.train(), "single", data, inputs, targets)
             wide = ([x.double() if x.is_floating_point() else x for x in xs] for xs in (inputs, targets))
             torch.set_default_dtype(torch.float64)
             twin = made("wide").double().train()
@@ -140,17 +144,17 @@ for run in range(job["runs"]):
         elif job["watch"]:
             try:
                 with Recorder():
-                    called(model, data, job["draws"][0], *inputs)
+                    called(net, data, job["draws"][0], *inputs)
                     if job["loss"]:
-                        called(model.loss, data, job["draws"][1], *inputs, *targets)
+                        called(form, data, job["draws"][1], *inputs, *targets)
             except Exception:
                 pass  # what was made until then tells where
         else:
-            for i, t in enumerate(tensors(called(model, data, job["draws"][0], *inputs))):
+            for i, t in enumerate(tensors(called(net, data, job["draws"][0], *inputs))):
                 found[f"output/{i}"] = t.numpy()
             if job["loss"]:
-                loss, metrics = called(model.loss, data, job["draws"][1], *inputs, *targets)
-                found["loss"] = loss.numpy()
+                losses, metrics = called(form, data, job["draws"][1], *inputs, *targets)
+                found.update({f"loss/{name}": value.numpy() for name, value in losses.items()})
                 found.update({f"metric/{name}": m.numpy() for name, m in metrics.items()})
     np.savez(folder / f"found{run}.npz", **found)
 """
@@ -176,7 +180,7 @@ class Emitted:
 def run_emitted(
     emitted: Emitted, given: Sequence[Mapping[str, Array]], watch: Sequence[str] = ()
 ) -> list[dict[str, Array]]:
-    """For each set of inputs what the module gives: output/0, ..., loss and metric/NAME.
+    """For each set of inputs what the module gives: output/0, ..., loss/NAME and metric/NAME.
 
     watch: paths of modules; then instead out/PATH/CALL/i of each, and value/k of every call of torch.
     """
@@ -199,8 +203,8 @@ def train_emitted(
     masks: Sequence[Array],
     weights: Sequence[Array],
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """What a step of training computes, in float32 and in float64: loss, gradient/PATH of each parameter, and
-    buffer/PATH as it then is.
+    """What a step of training computes, in float32 and in float64: loss, which is the sum of all, gradient/PATH of
+    each parameter, and buffer/PATH as it then is.
 
     masks: of dropout and other draws, in the order in which the net draws them. weights: of the outputs, where the module has
     no loss.

@@ -29,7 +29,7 @@ from netc.deploy.runtime import outputs_of, start
 from netc.deploy.verify_training import TrainingReport, drawn_by, trunk_of, verify_training
 from netc.diagnostics import Refused
 from netc.dims import substitute
-from netc.ir.module import Net, Value
+from netc.ir.module import Net, results
 from netc.passes.initial import numbers, state
 from netc.passes.locate import Located, locate
 
@@ -41,8 +41,8 @@ Results: TypeAlias = Mapping[str, Array]
 class Compared:
     """One value under one target: `error` is its relative error against the interpreter in float64.
 
-    value: "output NAME", "loss" or "metric NAME". sizes: the free sizes that it was computed at. known: what others
-    are known to do otherwise, where that explains too large an error.
+    value: "output NAME", "loss", "loss NAME" or "metric NAME". sizes: the free sizes that it was computed at. known:
+    what others are known to do otherwise, where that explains too large an error.
     """
 
     target: str
@@ -108,7 +108,7 @@ def verify(
     """
     table = state(net)
     held = random_weights(table, seed) if weights is None else weights
-    mode = drawing(locate(net, _compared_values(net)), net.training_facts)
+    mode = drawing(locate(net, tuple(results(net).values())), net.training_facts)
     with TemporaryDirectory(prefix="netc-verify-") as name:
         folder = Path(name)
         inputs, targets = ([v.hint for v in values] for values in (net.block.inputs, net.targets))
@@ -165,9 +165,9 @@ def _report(bench: _Bench) -> Report:
         except Refused as refused:
             found[target], failures[target] = [{}] * len(bench.trials), refused
     compared = tuple(
-        _compared(bench, target, key, trial, truth[key], results.get(key))
+        _compared(bench, target, key, trial, truth[key], run.get(key))
         for target, runs in found.items()
-        for trial, truth, results in zip(bench.trials, truths, runs, strict=True)
+        for trial, truth, run in zip(bench.trials, truths, runs, strict=True)
         for key in truth
         if target == "torch" or key.startswith("output/")
     )
@@ -191,22 +191,10 @@ def _compared(
     return Compared(target, _shown(bench.net, key), trial.sizes, error, known)
 
 
-def _compared_values(net: Net) -> tuple[Value, ...]:
-    metrics = (value for _, value in net.metrics) if net.losses else ()
-    return (*net.block.outputs, *net.losses, *metrics)
-
-
 def _interpreted(bench: _Bench, trial: Trial) -> dict[str, Array]:
     """The true values, under the names that the other process gives them."""
-    net = bench.net
     values = interpret(bench.located.flat, trial.inputs, bench.weights)
-    count = len(net.block.outputs)
-    out = {f"output/{i}": values[i] for i in range(count)}
-    if net.losses:
-        out["loss"] = sum(values[count : count + len(net.losses)], start=0 * values[count])
-        names = (f"metric/{name}" for name, _ in net.metrics)
-        out.update(zip(names, values[count + len(net.losses) :], strict=True))
-    return out
+    return dict(zip(results(bench.net), values, strict=True))
 
 
 def _run_torch(bench: _Bench) -> list[dict[str, Array]]:
@@ -222,7 +210,7 @@ def _run_onnx(bench: _Bench) -> list[dict[str, Array]]:
 def _shown(net: Net, key: str) -> str:
     kind, _, name = key.partition("/")
     if kind != "output":
-        return key.replace("/", " ")
+        return "loss" if key == "loss/loss" else f"{kind} {name}"
     return f"output {net.block.outputs[int(name)].hint or int(name) + 1}"
 
 

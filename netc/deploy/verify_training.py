@@ -26,7 +26,7 @@ from netc.deploy.evidence import Evidence
 from netc.deploy.isolated import Emitted, train_emitted
 from netc.deploy.known_issues import Known, known_of
 from netc.deploy.runtime import outputs_of, start
-from netc.ir.module import Net, Param, Value, operands
+from netc.ir.module import Net, Param, Value, operands, training_values
 from netc.ir.walk import needed
 from netc.ops.contract import FLOATS
 from netc.passes.initial import state
@@ -153,7 +153,7 @@ def _error(truth: Array, results: Results, key: str, least: float) -> float:
 
 def trunk_of(net: Net) -> tuple[Value, ...]:
     """The outputs, where the emitted `loss` begins with them, as it reads some of what they need."""
-    wanted = (*net.losses, *(v for _, v in net.metrics))
+    wanted = training_values(net)
     inside = {v for step in needed(net.block.body, net.block.outputs) for v in step.outputs}
     read = {v for step in needed(net.block.body, wanted, inside) for v in step.inputs}
     return net.block.outputs if net.losses and inside & (read | set(wanted)) else ()
@@ -163,7 +163,7 @@ def _beside(net: Net) -> tuple[Value, ...]:
     """What the emitted module computes besides what is differentiated."""
     if not net.losses:
         return tuple(v for v in net.block.outputs if v.type.dtype not in FLOATS)
-    return (*trunk_of(net), *(v for _, v in net.metrics))
+    return (*trunk_of(net), *net.metrics.values())
 
 
 def _masks(chosen: Subject) -> list[Array]:

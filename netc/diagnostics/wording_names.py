@@ -156,14 +156,16 @@ def reserved_class(span: Span, name: str, role: str, what: str) -> Diagnostic:
     return Diagnostic("E0504", message, span, help="take another name")
 
 
-def bad_metric(span: Span, name: str) -> Diagnostic:
+def bad_result(span: Span, role: str, name: str) -> Diagnostic:
+    """Of the name of a loss or a metric."""
     shown = name if len(name) <= 40 else name[:37] + "..."
-    return Diagnostic(
-        "E0505",
-        f"`{shown}` cannot name a metric",
-        span,
-        help="the name of a metric is made of letters, digits, spaces and `_.-/@%+`, at most 64",
-    )
+    if role == "metric":
+        help_ = "the name of a metric is made of letters, digits, spaces and `_.-/@%+`, at most 64"
+    elif name == "loss":
+        help_ = "leave the label out: the losses without a name sum to `loss`"
+    else:
+        help_ = "the name of a loss is made of letters, digits and `_`, at most 64, and begins with no digit"
+    return Diagnostic("E0505", f"`{shown}` cannot name a {role}", span, help=help_)
 
 
 def bad_segment(span: Span, name: str) -> Diagnostic:

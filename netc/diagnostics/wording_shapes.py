@@ -237,6 +237,15 @@ def loss_not_scalar(span: Span, role: str, shape: str) -> Diagnostic:
     )
 
 
+def losses_differ(span: Span, dtype: str, other: str) -> Diagnostic:
+    return Diagnostic(
+        "E0401",
+        f"losses without a name add up, but this one is {dtype} and the one before is {other}",
+        span,
+        help="give each a name, `loss NAME: ...`, or convert one: `type_as(..., ...)`",
+    )
+
+
 def cannot_be_dynamic(names: Sequence[str], cause: Diagnostic) -> Diagnostic:
     """What pins an axis: the finding that freeing it brings about."""
     if cause.code == "E0413":

@@ -258,5 +258,5 @@ def not_a_classifier(net: str, inputs: int, targets: list[str]) -> Diagnostic:
         f"`netc train` trains classifiers of single images: one input and one label an image; `{net}` has "
         f"{inputs} input{'s' * (inputs != 1)} "
         f"and {'the target' + 's' * (len(targets) > 1) if targets else 'no target'} {', '.join(targets)}".rstrip(),
-        help="compile it and train the module with a loop of your own: loss(inputs, targets) gives the loss",
+        help="compile it and train its class `Training` with a loop of your own: docs/training.md shows one",
     )

@@ -22,7 +22,7 @@ from netc.deploy.evidence import Evidence
 from netc.diagnostics import Refused, Span
 from netc.fuzz.draws import Drawn, inputs_of
 from netc.fuzz.truth import Truth, truth
-from netc.ir.module import Net, Value
+from netc.ir.module import Net, Value, results
 from netc.ops.contract import FLOATS
 from netc.passes.elaborate import elaborate
 from netc.passes.initial import numbers, state
@@ -82,12 +82,7 @@ class Case:
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """The names of what is compared, as the other process gives them."""
-        outputs = [f"output/{i}" for i in range(len(self.net.block.outputs))]
-        return (*outputs, *(["loss"] if self.net.losses else []), *(f"metric/{n}" for n, _ in self._metrics))
-
-    @property
-    def _metrics(self) -> tuple[tuple[str, Value], ...]:
-        return self.net.metrics if self.net.losses else ()
+        return tuple(results(self.net))
 
     @cached_property
     def rounds(self) -> bool:
@@ -146,8 +141,6 @@ class Case:
     @cached_property
     def no_gradient(self) -> str:
         """Why gradients are not compared, if so: what is differentiated must be finite, and its sum must be told."""
-        if len(self.net.losses) > 1:
-            return "several losses, which the emitted module adds"
         if not all(np.isfinite(y).all() for y in self.truths[0].values):
             return "a value is not finite"
         try:
@@ -209,8 +202,7 @@ def case_of(text: str, opset: int = OPSETS[0]) -> Case:
     """The program compiled. Raises Refused where netc refuses it."""
     program = read(text)
     net = elaborated(program)
-    metrics = tuple(v for _, v in net.metrics) if net.losses else ()
-    located = locate(net, (*net.block.outputs, *net.losses, *metrics))
+    located = locate(net, tuple(results(net).values()))
     source, weights = to_torch(net), random_weights(state(net))
     try:
         model, refused = to_onnx(net, opset), ""

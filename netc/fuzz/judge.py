@@ -79,16 +79,10 @@ def unsettled(case: Case) -> int:
     return sum(spread > SETTLED for t in case.truths for spread in t.spreads)
 
 
-def _summed(case: Case, trial: int) -> Iterator[tuple[str, Array, float, str]]:
-    """Each value by its key, with its spread and its dtype; several losses are one sum."""
-    t, count, losses = case.truths[trial], len(case.net.block.outputs), len(case.net.losses)
+def _named(case: Case, trial: int) -> Iterator[tuple[str, Array, float, str]]:
+    """Each value by its key, with its spread and its dtype."""
     types = [v.type.dtype for v in case.located.flat.outputs]
-    values, spreads = list(t.values), list(t.spreads)
-    if losses > 1:
-        values[count : count + losses] = [np.asarray(sum(values[count : count + losses]))]
-        spreads[count : count + losses] = [max(spreads[count : count + losses])]
-        types[count : count + losses] = types[count : count + 1]
-    yield from zip(case.keys, values, spreads, types, strict=True)
+    yield from zip(case.keys, case.truths[trial].values, case.truths[trial].spreads, types, strict=True)
 
 
 def _torch(case: Case, answer: Mapping[str, Any], oracle: str) -> Iterator[Finding]:
@@ -99,7 +93,7 @@ def _torch(case: Case, answer: Mapping[str, Any], oracle: str) -> Iterator[Findi
         yield Finding(oracle, "the program", runs)
         return
     for trial, found in enumerate(runs or ()):
-        for key, value, spread, dtype in _summed(case, trial):
+        for key, value, spread, dtype in _named(case, trial):
             sharp = oracle == "torch64"
             rounds = not sharp or case.rounds
             allowed = 10 * LEAST + 64 * spread if rounds else LEAST64 + 64 * spread * SHARP
@@ -116,7 +110,7 @@ def _onnx(case: Case, answer: Mapping[str, Any], oracle: str) -> Iterator[Findin
         return
     torch = answer["torch"]
     for trial, found in enumerate(runs):
-        for i, (key, value, spread, dtype) in enumerate(_summed(case, trial)):
+        for i, (key, value, spread, dtype) in enumerate(_named(case, trial)):
             if not key.startswith("output/"):
                 break
             own = 0.0 if isinstance(torch, str) else _error(value, torch[trial].get(key))

@@ -30,13 +30,17 @@ def attempt(work: Any, *given: Any) -> Any:
         return f"{type(error).__name__}: {str(error)[:1500]}"
 
 
-def made(source: str, name: str, weights: Any) -> Any:
-    """The module, with its weights, for evaluation."""
+def made(source: str, job: Any) -> Any:
+    """The net with its weights, for evaluation; within its form for training, where it has losses."""
     module = types.ModuleType("emitted")
     exec(compile(source, "emitted.py", "exec"), module.__dict__)
-    model = getattr(module, name)()
-    model.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in weights.items()}, strict=True)
-    return model.eval()
+    net = getattr(module, job["class"])()
+    net.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in job["weights"].items()}, strict=True)
+    return (module.Training(net) if job["loss"] else net).eval()
+
+
+def net_of(model: Any, job: Any) -> Any:
+    return model.net if job["loss"] else model
 
 
 def widened(source: str) -> str:
@@ -56,13 +60,13 @@ def given(job: Any, trial: Any, wide: bool) -> list[Any]:
 
 
 def run(model: Any, job: Any, inputs: list[Any], wide: bool) -> dict[str, Any]:
-    """The outputs by number, the loss and the metrics by name. wide: numbers become float64, too."""
+    """The outputs by number, the losses and the metrics by name. wide: numbers become float64, too."""
     torch.set_default_dtype(torch.float64 if wide else torch.float32)
-    outputs = tensors(model(*inputs[: len(job["names"])]))
+    outputs = tensors(net_of(model, job)(*inputs[: len(job["names"])]))
     found = {f"output/{i}": t for i, t in enumerate(outputs)}
     if job["loss"]:
-        loss, metrics = model.loss(*inputs)
-        found["loss"] = loss
+        losses, metrics = model(*inputs)
+        found.update({f"loss/{name}": value for name, value in losses.items()})
         found.update({f"metric/{name}": value for name, value in metrics.items()})
     return found
 
@@ -74,14 +78,14 @@ def values(model: Any, job: Any, wide: bool) -> list[dict[str, Any]]:
 
 
 def gradients(model: Any, job: Any) -> dict[str, Any]:
-    """The gradient of the weighed sum of the float outputs and the loss, by the name of what it is taken by."""
+    """The gradient of the weighed sum of the float outputs and the losses, by the name of what it is taken by."""
     inputs = given(job, job["inputs"][0], True)
     names = [*job["names"], *job["targets"]]
     leaves = {n: t.requires_grad_() for n, t in zip(names, inputs, strict=True) if t.is_floating_point()}
-    leaves |= dict(model.named_parameters())
+    leaves |= dict(net_of(model, job).named_parameters())
     found = run(model, job, inputs, True)
     kept = [t for n, t in found.items() if n.startswith("output/") and t.is_floating_point()]
-    kept += [found["loss"]] if job["loss"] else []
+    kept += [loss for name, loss in found.items() if name.startswith("loss/")]
     total = sum((y * torch.from_numpy(w)).sum() for y, w in zip(kept, job["weigh"], strict=True))
     wanted = [leaves[name] for name in job["wrt"]]
     if not total.requires_grad:
@@ -110,13 +114,13 @@ def graph(job: Any, optimised: bool) -> list[list[Any]]:
 def answer(job: Any) -> dict[str, Any]:
     torch.set_default_dtype(torch.float32)  # in which a module is made
     found: dict[str, Any] = {}
-    model = attempt(made, job["source"], job["class"], job["weights"])
+    model = attempt(made, job["source"], job)
     found["torch"] = model if isinstance(model, str) else attempt(values, model, job, False)
     if not isinstance(model, str):
         source = widened(job["source"])
         same = source == job["source"] and "persistent=False" not in source
         torch.set_default_dtype(torch.float64)  # in which constants are computed
-        wide = copy.deepcopy(model) if same else attempt(made, source, job["class"], job["weights"])
+        wide = copy.deepcopy(model) if same else attempt(made, source, job)
         wide = wide if isinstance(wide, str) else wide.double()
         found["torch64"] = wide if isinstance(wide, str) else attempt(values, wide, job, True)
         if job["weigh"] is not None and not isinstance(wide, str):

@@ -154,14 +154,15 @@ class Net:
     """A net: a block with outputs, and the targets, losses and metrics that training adds.
 
     block.body holds every node; `needed` in netc.ir.walk tells those that the outputs need.
-    metrics: by name. free: the sizes that stay unknown until run time.
+    losses, metrics: by name; the losses that the spec does not name are one, their sum, called `loss`. What is
+    minimised is the sum of all. free: the sizes that stay unknown until run time.
     """
 
     name: str
     block: Block
     targets: tuple[Value, ...]
-    losses: tuple[Value, ...]
-    metrics: tuple[tuple[str, Value], ...]
+    losses: Mapping[str, Value]
+    metrics: Mapping[str, Value]
     constraints: tuple[Constraint, ...]
     free: tuple[str, ...]
 
@@ -174,6 +175,19 @@ class Net:
     def training_facts(self) -> dict[str, Fact]:
         """What is known of free sizes where the losses and the metrics are computed, too."""
         return joined(c.fact for c in self.constraints)
+
+
+def training_values(net: Net) -> tuple[Value, ...]:
+    """What training computes besides the outputs: the losses and then, where there are some, the metrics."""
+    return (*net.losses.values(), *net.metrics.values()) if net.losses else ()
+
+
+def results(net: Net) -> dict[str, Value]:
+    """All that a net gives, by name: `output/0`, ..., then `loss/NAME` and, where there are losses, `metric/NAME`."""
+    outputs = {f"output/{i}": value for i, value in enumerate(net.block.outputs)}
+    losses = {f"loss/{name}": value for name, value in net.losses.items()}
+    metrics = {f"metric/{name}": value for name, value in net.metrics.items()} if net.losses else {}
+    return {**outputs, **losses, **metrics}
 
 
 def operands(step: Step) -> tuple[Value, ...]:

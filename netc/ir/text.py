@@ -62,9 +62,9 @@ def _block(block: Block, names: Mapping[Block, str], net: Net | None) -> Iterato
     for step in block.body:
         yield "  " + _step(step, values, names)
     yield f"  output {', '.join(_reference(v, values) for v in block.outputs)}"
-    for loss in net.losses if net else ():
-        yield f"  loss {_reference(loss, values)}"
-    for name, metric in net.metrics if net else ():
+    for name, loss in net.losses.items() if net else ():
+        yield f"  loss {name}: {_reference(loss, values)}"
+    for name, metric in net.metrics.items() if net else ():
         yield f"  metric {name}: {_reference(metric, values)}"
     yield "}"
 

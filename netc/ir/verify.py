@@ -22,7 +22,7 @@ def verify_net(net: Net) -> None:
     Values are defined before they are used; each node's outputs have the types that its op's rule gives;
     each call passes what the block takes; each parameter is owned by one instance.
     """
-    extra = (*net.targets, *net.losses, *(v for _, v in net.metrics))
+    extra = (*net.targets, *net.losses.values(), *net.metrics.values())
     seen: set[tuple[int, tuple[tuple[str, AnyDim], ...]]] = set()
 
     def visit(body: Sequence[Step], given: Mapping[str, AnyDim], facts: Facts) -> None:

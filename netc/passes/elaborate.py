@@ -188,8 +188,8 @@ def _elaborate(
         name,
         block,
         tuple(frame.targets),
-        tuple(frame.losses),
-        tuple(frame.metrics),
+        dict(frame.losses),
+        dict(frame.metrics),
         constraints(free),
         tuple(free),
     )

@@ -88,9 +88,9 @@ class _Walk:
                 self.result(role, value)
 
     def result(self, role: str, value: tree.Expression) -> None:
-        """A metric's label is no layer's; an assertion may ask for the number of parameters."""
+        """The label of a loss or a metric is no layer's; an assertion may ask for the number of parameters."""
         self.asserting = role == "assert"
-        self.expression(value.step if role == "metric" and isinstance(value, tree.Labelled) else value)
+        self.expression(value.step if role != "assert" and isinstance(value, tree.Labelled) else value)
         self.asserting = False
 
     def declared(self, spec: tree.TypeSpec) -> None:

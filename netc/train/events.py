@@ -34,7 +34,8 @@ class Stepped:
 class Epoch:
     """An epoch is done and tested: one line of metrics.jsonl.
 
-    counts: the metrics that are no single number (a confusion matrix), summed over the test images.
+    counts: the metrics that are no single number (a confusion matrix), summed over the test images. losses: where
+    there are several, each of the test images by name.
     """
 
     epoch: int
@@ -47,6 +48,7 @@ class Epoch:
     seconds: float
     best: bool = False
     counts: Mapping[str, Any] = field(default_factory=dict)
+    losses: Mapping[str, float] = field(default_factory=dict)
 
 
 Event: TypeAlias = Started | Stepped | Epoch

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -18,12 +19,13 @@ from netc.passes.recipe import Recipe
 from netc.train.augment import augmented, normalised
 from netc.train.dataset import Dataset, Split
 from netc.train.events import Epoch, Report, Result, Started, Stepped
-from netc.train.module import Weights, device_named, load_module, placed
+from netc.train.module import Weights, device_named, load_training, placed
 from netc.train.optimise import average_of, optimizer_of, schedule_of
 from netc.train.preprocess import Preprocess
 from netc.train.record import Recorder
 
 TEST_BATCH = 500
+Results: TypeAlias = tuple[dict[str, Tensor], dict[str, Tensor]]  # losses and metrics, by name
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,11 @@ class Job:
 
 @dataclass
 class _Trainer:
-    """What changes from step to step."""
+    """What changes from step to step. training: the net with its losses, in the form that its module has for it."""
 
     job: Job
     device: torch.device
-    net: torch.nn.Module
+    training: torch.nn.Module
     average: AveragedModel | None
     optimizer: torch.optim.Optimizer
     schedule: LRScheduler
@@ -62,8 +64,13 @@ class _Trainer:
 
     @property
     def trained(self) -> torch.nn.Module:
-        """The net whose weights count: the average where there is one."""
-        return self.average.module if self.average else self.net
+        """The one whose weights count: the average where there is one."""
+        return self.average.module if self.average else self.training
+
+    @property
+    def net(self) -> torch.nn.Module:
+        """The net whose weights count."""
+        return self.trained.get_submodule("net")
 
 
 @dataclass
@@ -71,13 +78,14 @@ class _Totals:
     """Sums over the images of an epoch or a test. counts: metrics that are no single number, but add up."""
 
     images: int = 0
-    loss: float = 0.0
+    losses: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     counts: dict[str, Tensor] = field(default_factory=dict)
 
-    def add(self, count: int, loss: float, metrics: dict[str, Tensor]) -> None:
+    def add(self, count: int, losses: dict[str, Tensor], metrics: dict[str, Tensor]) -> None:
         self.images += count
-        self.loss += loss * count
+        for name, loss in losses.items():
+            self.losses[name] = self.losses.get(name, 0.0) + float(loss) * count
         for name, value in metrics.items():
             if value.dim():
                 self.counts[name] = self.counts[name] + value if name in self.counts else value
@@ -86,7 +94,15 @@ class _Totals:
 
     @property
     def mean_loss(self) -> float:
-        return self.loss / self.images
+        """Of what is minimized: the sum of all losses."""
+        return sum(self.losses.values()) / self.images
+
+    @property
+    def mean_losses(self) -> dict[str, float]:
+        """Each by name, where there are several."""
+        return (
+            {name: loss / self.images for name, loss in self.losses.items()} if len(self.losses) > 1 else {}
+        )
 
     @property
     def accuracy(self) -> float | None:
@@ -105,9 +121,9 @@ def train(job: Job, report: Report, stop: Callable[[], bool] = lambda: False) ->
             epoch = _epoch(trainer, number, report, stop)
             if interrupted := epoch is None:
                 break
-            report(recorder.add(epoch, trainer.trained))
+            report(recorder.add(epoch, trainer.net))
         if interrupted and not recorder.epochs:
-            recorder.keep(trainer.trained)
+            recorder.keep(trainer.net)
     finally:
         recorder.draw(job.class_name)
     return recorder.result(trainer.device.type, interrupted, time.perf_counter() - began)
@@ -116,12 +132,12 @@ def train(job: Job, report: Report, stop: Callable[[], bool] = lambda: False) ->
 def _prepared(job: Job) -> _Trainer:
     torch.manual_seed(job.recipe.seed)  # dropout draws from torch's own generator
     device, train_ = device_named(job.device), job.data.train
-    net = placed(load_module(job.source, job.class_name, job.weights), device)
-    optimizer, steps = optimizer_of(job.recipe, net), len(train_) // job.recipe.batch
+    training = placed(load_training(job.source, job.class_name, job.weights), device)
+    optimizer, steps = optimizer_of(job.recipe, training), len(train_) // job.recipe.batch
     if not steps:
         raise Refused(say.batch_too_large(job.recipe.batch, len(train_)))
     trainer = _Trainer(
-        job, device, net, average_of(job.recipe, net), optimizer,
+        job, device, training, average_of(job.recipe, training), optimizer,
         schedule_of(job.recipe.schedule, optimizer, steps * job.recipe.epochs),
         torch.from_numpy(train_.images).to(device), torch.from_numpy(train_.labels).to(device), steps,
     )  # fmt: skip
@@ -132,7 +148,7 @@ def _prepared(job: Job) -> _Trainer:
 
 def _started(trainer: _Trainer) -> Started:
     data, epochs = trainer.job.data, trainer.job.recipe.epochs
-    parameters = sum(p.numel() for p in trainer.net.parameters())
+    parameters = sum(p.numel() for p in trainer.training.parameters())
     return Started(
         trainer.device.type, epochs, trainer.steps, len(data.train), len(data.test), parameters
     )  # fmt: skip
@@ -141,11 +157,10 @@ def _started(trainer: _Trainer) -> Started:
 def _epoch(trainer: _Trainer, number: int, report: Report, stop: Callable[[], bool]) -> Epoch | None:
     """One pass over the training images and a test; None where it was stopped."""
     totals, began, lr = _Totals(), time.perf_counter(), trainer.lr
-    trainer.net.train()
+    trainer.training.train()
     for step, index in enumerate(_batches(trainer), 1):
         lr = trainer.lr
-        loss, metrics = _step(trainer, index, number, step)
-        totals.add(len(index), loss, metrics)
+        totals.add(len(index), *_step(trainer, index, number, step))
         speed = totals.images / (time.perf_counter() - began)
         report(Stepped(number, step, totals.mean_loss, totals.accuracy, lr, speed))
         if stop():
@@ -156,7 +171,7 @@ def _epoch(trainer: _Trainer, number: int, report: Report, stop: Callable[[], bo
     counts = {name: value.tolist() for name, value in test.counts.items()}
     return Epoch(
         number, totals.mean_loss, totals.accuracy, test.mean_loss, test.accuracy, lr, speed, seconds,
-        counts=counts,
+        counts=counts, losses=test.mean_losses,
     )  # fmt: skip
 
 
@@ -167,11 +182,13 @@ def _batches(trainer: _Trainer) -> Iterator[Tensor]:
     return iter(order.to(trainer.device).view(-1, batch))
 
 
-def _step(trainer: _Trainer, index: Tensor, epoch: int, step: int) -> tuple[float, dict[str, Tensor]]:
+def _step(trainer: _Trainer, index: Tensor, epoch: int, step: int) -> Results:
+    """Minimizes the sum of the losses by one step."""
     job = trainer.job
     images = augmented(trainer.images[index], job.recipe.augment, trainer.augmentation)
     with _precision(trainer.device):
-        loss, metrics = _loss(trainer.net, normalised(images, job.preprocess), trainer.labels[index])
+        losses, metrics = _run(trainer.training, normalised(images, job.preprocess), trainer.labels[index])
+    loss = torch.stack(list(losses.values())).sum()
     value = float(loss.detach())
     if not math.isfinite(value):
         raise Refused(say.loss_not_finite(value, epoch, step, trainer.lr))
@@ -180,14 +197,14 @@ def _step(trainer: _Trainer, index: Tensor, epoch: int, step: int) -> tuple[floa
     trainer.optimizer.step()
     trainer.schedule.step()
     if trainer.average:
-        trainer.average.update_parameters(trainer.net)
-    return value, metrics
+        trainer.average.update_parameters(trainer.training)
+    return {name: one.detach() for name, one in losses.items()}, metrics
 
 
-def _loss(net: torch.nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """The loss and the metrics of a batch; a size that the net does not take, or the memory, is refused."""
+def _run(training: torch.nn.Module, images: Tensor, labels: Tensor) -> Results:
+    """The losses and the metrics of a batch; a size that the net does not take, or the memory, is refused."""
     try:
-        return net.loss(images, labels)  # type: ignore[operator, no-any-return]
+        return training(images, labels)  # type: ignore[no-any-return]
     except (ValueError, RuntimeError) as error:
         raise Refused(say.batch_refused(len(labels), str(error))) from error
 
@@ -198,13 +215,12 @@ def _precision(device: torch.device) -> AbstractContextManager[object]:
 
 
 def _tested(trainer: _Trainer) -> _Totals:
-    """The net's own loss and metrics over the test images, in full precision."""
-    net, test, totals = trainer.trained.eval(), trainer.job.data.test, _Totals()
+    """The net's own losses and metrics over the test images, in full precision."""
+    training, test, totals = trainer.trained.eval(), trainer.job.data.test, _Totals()
     with torch.inference_mode():
         for start in range(0, len(test), TEST_BATCH):
             images, labels = _on_device(test, slice(start, start + TEST_BATCH), trainer.device)
-            loss, metrics = _loss(net, normalised(images, trainer.job.preprocess), labels)
-            totals.add(len(labels), float(loss), metrics)
+            totals.add(len(labels), *_run(training, normalised(images, trainer.job.preprocess), labels))
     return totals
 
 

@@ -53,10 +53,12 @@ def _merit(epoch: Epoch) -> tuple[float, float]:
 
 
 def _line(epoch: Epoch) -> str:
-    held = {name: _number(value) for name, value in asdict(epoch).items() if name != "counts" or value}
+    held = {name: _number(value) for name, value in asdict(epoch).items() if value != {}}
     return json.dumps(held) + "\n"
 
 
 def _number(value: Any) -> Any:
     """JSON has no word for infinity or NaN."""
+    if isinstance(value, dict):
+        return {name: _number(inner) for name, inner in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value

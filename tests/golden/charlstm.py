@@ -18,8 +18,17 @@ class CharLSTM(nn.Module):
         x, _ = self.lstm(self.embed(text))  # [N, 32, 128]
         return self.head(F.dropout(x, p=0.2, training=self.training))  # [N, 32, 96]
 
-    def loss(self, text: Tensor, next_: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        logits = self(text)
+
+class Training(nn.Module):
+    """CharLSTM and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: CharLSTM) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, text: Tensor, next_: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits = self.net(text)
         loss = F.cross_entropy(logits.permute(0, 2, 1), next_)
-        return loss, {"accuracy": (logits.permute(0, 2, 1).argmax(dim=1) == next_).float().mean()}
+        accuracy = (logits.permute(0, 2, 1).argmax(dim=1) == next_).float().mean()
+        return {"loss": loss}, {"accuracy": accuracy}

@@ -43,10 +43,18 @@ class Dense(nn.Module):
         logits = self.conv2(x)  # [N, 3, H, W]
         return logits, logits.argmax(dim=1)  # [N, 3, H, W], [N, H, W]
 
-    def loss(self, image: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        logits, _ = self(image)
+
+class Training(nn.Module):
+    """Dense and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: Dense) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits, _ = self.net(image)
         loss = F.cross_entropy(
             logits, mask, weight=logits.new_tensor((0.2, 1.0, 2.0)), ignore_index=255
         )
-        return loss, {}
+        return {"loss": loss}, {}

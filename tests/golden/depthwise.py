@@ -40,7 +40,15 @@ class Depthwise(nn.Module):
         x = self.conv1(x)  # [N, 30, H, W]
         return self.fc(x.mean((2, 3)))  # [N, 4]
 
-    def loss(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        logits = self(image)
-        return F.cross_entropy(logits, label), {}
+
+class Training(nn.Module):
+    """Depthwise and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: Depthwise) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, label: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits = self.net(image)
+        return {"loss": F.cross_entropy(logits, label)}, {}

@@ -19,8 +19,16 @@ class DigitsMLP(nn.Module):
         x = F.relu(self.fc2(F.dropout(x, p=0.2, training=self.training)))  # [N, 64]
         return self.fc3(x)  # [N, 10]
 
-    def loss(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        logits = self(image)
+
+class Training(nn.Module):
+    """DigitsMLP and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: DigitsMLP) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, label: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits = self.net(image)
         loss = F.cross_entropy(logits, label)
-        return loss, {"accuracy": (logits.argmax(dim=1) == label).float().mean()}
+        return {"loss": loss}, {"accuracy": (logits.argmax(dim=1) == label).float().mean()}

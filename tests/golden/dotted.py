@@ -64,7 +64,15 @@ class Dotted(nn.Module):
         x = x.mean((2, 3))  # [N, 20]
         return self.classifier(x)  # [N, 4]
 
-    def loss(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        logits = self(image)
-        return F.cross_entropy(logits, label), {}
+
+class Training(nn.Module):
+    """Dotted and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: Dotted) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, label: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits = self.net(image)
+        return {"loss": F.cross_entropy(logits, label)}, {}

@@ -35,7 +35,15 @@ class Even(nn.Module):
         x = x + self.conv2(x)  # [N, 12, H, W]
         return self.fc(x.amax((2, 3)))  # [N, 5]
 
-    def loss(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        logits = self(image)
-        return F.cross_entropy(logits, label), {}
+
+class Training(nn.Module):
+    """Even and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: Even) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, label: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits = self.net(image)
+        return {"loss": F.cross_entropy(logits, label)}, {}

@@ -93,7 +93,7 @@ class GoogLeNet(nn.Module):
         return self._trunk(image)[0]
 
     def _trunk(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The output, and `low` and `high` for the loss."""
+        """The output, and `low` and `high` for the losses."""
         x = self.conv1(image)  # [N, 64, 112, 112]
         x = F.max_pool2d(x, 3, stride=2, ceil_mode=True)  # [N, 64, 56, 56]
         x = self.conv2(x)  # [N, 64, 56, 56]
@@ -113,12 +113,20 @@ class GoogLeNet(nn.Module):
         logits = self.fc(F.dropout(x.mean((2, 3)), p=0.2, training=self.training))  # [N, 1000]
         return logits, low, high  # [N, 1000], [N, 512, 14, 14], [N, 528, 14, 14]
 
-    def loss(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The sum of the losses, and the metrics by name."""
-        logits, low, high = self._trunk(image)
+
+class Training(nn.Module):
+    """GoogLeNet and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: GoogLeNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, label: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits, low, high = self.net._trunk(image)
         loss = F.cross_entropy(logits, label)
-        aux1 = self.aux1(low)  # [N, 1000]
+        aux1 = self.net.aux1(low)  # [N, 1000]
         loss = loss + 0.3 * F.cross_entropy(aux1, label)
-        aux2 = self.aux2(high)  # [N, 1000]
+        aux2 = self.net.aux2(high)  # [N, 1000]
         loss = loss + 0.3 * F.cross_entropy(aux2, label)
-        return loss, {"accuracy": (logits.argmax(dim=1) == label).float().mean()}
+        return {"loss": loss}, {"accuracy": (logits.argmax(dim=1) == label).float().mean()}

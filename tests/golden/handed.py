@@ -116,7 +116,15 @@ class Handed(nn.Module):
         x = self.twice4(x)  # [N, 12, 5, 5]
         return self.fc(x.mean((2, 3)))  # [N, 4]
 
-    def loss(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        logits = self(image)
-        return F.cross_entropy(logits, label), {}
+
+class Training(nn.Module):
+    """Handed and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: Handed) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, label: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits = self.net(image)
+        return {"loss": F.cross_entropy(logits, label)}, {}

@@ -58,7 +58,15 @@ class HandViT(nn.Module):
         tokens = self.ln1(tokens)  # [N, 17, 24]
         return self.head(tokens[:, 0])  # [N, 5]
 
-    def loss(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        logits = self(image)
-        return F.cross_entropy(logits, label), {}
+
+class Training(nn.Module):
+    """HandViT and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: HandViT) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, label: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits = self.net(image)
+        return {"loss": F.cross_entropy(logits, label)}, {}

@@ -28,8 +28,16 @@ class LeNet5(nn.Module):
         x = F.relu(self.f6(maps.flatten(1)))  # [N, 84]
         return self.out(x)  # [N, 10]
 
-    def loss(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        logits = self(image)
+
+class Training(nn.Module):
+    """LeNet5 and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: LeNet5) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, label: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits = self.net(image)
         loss = F.cross_entropy(logits, label)
-        return loss, {"accuracy": (logits.argmax(dim=1) == label).float().mean()}
+        return {"loss": loss}, {"accuracy": (logits.argmax(dim=1) == label).float().mean()}

@@ -52,7 +52,15 @@ class ListOfSkips(nn.Module):
         x = self.join2(x)  # [N, 6, H, W]
         return image + self.last(x)  # [N, 1, H, W]
 
-    def loss(self, image: Tensor, clean: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        restored = self(image)
-        return F.l1_loss(restored, clean), {}
+
+class Training(nn.Module):
+    """ListOfSkips and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: ListOfSkips) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, clean: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        restored = self.net(image)
+        return {"loss": F.l1_loss(restored, clean)}, {}

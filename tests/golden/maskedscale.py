@@ -27,7 +27,17 @@ class MaskedScale(nn.Module):
         rest = (1 - mask) * self.scale  # [N, 1, H, W]
         return self.fc(F.relu(gated + spread - rest).mean((2, 3)))  # [N, 3]
 
-    def loss(self, image: Tensor, mask: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        logits = self(image, mask)
-        return F.cross_entropy(logits, label), {}
+
+class Training(nn.Module):
+    """MaskedScale and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: MaskedScale) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(
+        self, image: Tensor, mask: Tensor, label: Tensor
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits = self.net(image, mask)
+        return {"loss": F.cross_entropy(logits, label)}, {}

@@ -44,7 +44,15 @@ class Nested(nn.Module):
         x = self.flat(x)  # [N, 16]
         return self.fc(x)  # [N, 4]
 
-    def loss(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        logits = self(image)
-        return F.cross_entropy(logits, label), {}
+
+class Training(nn.Module):
+    """Nested and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: Nested) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, label: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits = self.net(image)
+        return {"loss": F.cross_entropy(logits, label)}, {}

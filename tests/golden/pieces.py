@@ -27,7 +27,15 @@ class Pieces(nn.Module):
         x = torch.cat((x, last.flatten(1), c[:, 0:2, 4].flatten(1)), dim=1)  # [N, 174]
         return self.fc(x)  # [N, 4]
 
-    def loss(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        logits = self(image)
-        return F.cross_entropy(logits, label), {}
+
+class Training(nn.Module):
+    """Pieces and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: Pieces) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, label: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits = self.net(image)
+        return {"loss": F.cross_entropy(logits, label)}, {}

@@ -63,7 +63,15 @@ class Repeats(nn.Module):
         x = self.stage2(x)  # [N, 8, 12, 12]
         return self.fc((x + x).mean((2, 3)))  # [N, 4]
 
-    def loss(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        logits = self(image)
-        return F.cross_entropy(logits, label), {}
+
+class Training(nn.Module):
+    """Repeats and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: Repeats) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, label: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits = self.net(image)
+        return {"loss": F.cross_entropy(logits, label)}, {}

@@ -68,8 +68,16 @@ class ResNet18(nn.Module):
         x = self.layer4(x)  # [N, 512, 7, 7]
         return self.fc(x.mean((2, 3)))  # [N, 1000]
 
-    def loss(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        logits = self(image)
+
+class Training(nn.Module):
+    """ResNet18 and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: ResNet18) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, label: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits = self.net(image)
         loss = F.cross_entropy(logits, label, label_smoothing=0.1)
-        return loss, {"accuracy": (logits.argmax(dim=1) == label).float().mean()}
+        return {"loss": loss}, {"accuracy": (logits.argmax(dim=1) == label).float().mean()}

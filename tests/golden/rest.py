@@ -24,7 +24,15 @@ class Rest(nn.Module):
         d = self.fc1(y.reshape(-1, 8)).reshape(N, -1)  # [N, 768]
         return self.fc(d)  # [N, 4]
 
-    def loss(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        logits = self(image)
-        return F.cross_entropy(logits, label), {}
+
+class Training(nn.Module):
+    """Rest and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: Rest) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, label: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits = self.net(image)
+        return {"loss": F.cross_entropy(logits, label)}, {}

@@ -34,7 +34,17 @@ class Siamese(nn.Module):
         apart = self.encoder(first) - self.encoder(second)  # [N, 64]
         return torch.sqrt((apart**2).sum(dim=1) + 1e-6)  # [N]
 
-    def loss(self, first: Tensor, second: Tensor, same: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        distance = self(first, second)
-        return (same * distance**2 + (1 - same) * F.relu(1.0 - distance) ** 2).mean(), {}
+
+class Training(nn.Module):
+    """Siamese and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: Siamese) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(
+        self, first: Tensor, second: Tensor, same: Tensor
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        distance = self.net(first, second)
+        return {"loss": (same * distance**2 + (1 - same) * F.relu(1.0 - distance) ** 2).mean()}, {}

@@ -22,7 +22,15 @@ class Tied(nn.Module):
         h = z @ self.mid.weight.transpose(0, 1) + self.mid.bias  # [N, 24]
         return h @ self.enc.weight + self.offset  # [N, 100]
 
-    def loss(self, row: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        recon = self(row)
-        return F.mse_loss(recon, row), {}
+
+class Training(nn.Module):
+    """Tied and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: Tied) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, row: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        recon = self.net(row)
+        return {"loss": F.mse_loss(recon, row)}, {}

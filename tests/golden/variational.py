@@ -33,8 +33,16 @@ class Variational(nn.Module):
         recon = torch.sigmoid(self.fc1(mu)).reshape(N, 1, 8, 8)  # [N, 1, 8, 8]
         return recon, mu, logvar  # [N, 1, 8, 8], [N, 6], [N, 6]
 
-    def loss(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        recon, mu, logvar = self(image)
+
+class Training(nn.Module):
+    """Variational and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: Variational) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        recon, mu, logvar = self.net(image)
         kl = 0.5 * (torch.exp(logvar) + mu**2 - 1 - logvar).mean()
-        return F.mse_loss(recon, image) + 0.01 * kl, {}
+        return {"loss": F.mse_loss(recon, image) + 0.01 * kl}, {}

@@ -105,8 +105,16 @@ class ViTB16(nn.Module):
         x = tokens[:, 0]  # [N, 768]
         return self.heads(x)  # [N, 1000]
 
-    def loss(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss and the metrics by name."""
-        logits = self(image)
+
+class Training(nn.Module):
+    """ViTB16 and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: ViTB16) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, label: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        logits = self.net(image)
         loss = F.cross_entropy(logits, label, label_smoothing=0.1)
-        return loss, {"accuracy": (logits.argmax(dim=1) == label).float().mean()}
+        return {"loss": loss}, {"accuracy": (logits.argmax(dim=1) == label).float().mean()}

@@ -132,7 +132,7 @@ NETS: dict[str, str] = {
             output logits
             loss cross_entropy(logits, label, smoothing=0.1)
             loss 0.3 * mse(aux, value)
-            loss 0.01 * sum(fc.weight ** 2)
+            loss decay: 0.01 * sum(fc.weight ** 2)
             metric accuracy(logits, label)
             metric mse(aux, value)
         }""",

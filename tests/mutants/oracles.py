@@ -18,7 +18,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from emitted import RIGHT, loaded, made, written
+from emitted import RIGHT, loaded, made, training_of, written
 from op_driver import facets
 
 from netc.autodiff.differentiable import differentiable
@@ -33,7 +33,7 @@ from netc.backends.weights import Held
 from netc.deploy.deviation import relative_error
 from netc.diagnostics import Refused
 from netc.dims import substitute
-from netc.ir.module import Net, Param
+from netc.ir.module import Net, Param, results
 from netc.ops.contract import OPS, Op
 from netc.passes.cost import cost
 from netc.passes.initial import draw, state
@@ -154,8 +154,7 @@ def unfit() -> frozenset[str]:
 def three_ways(net: Net) -> str | None:
     """What deviates: numpy in float64, PyTorch and onnxruntime, at two sets of sizes."""
     weights = random_weights(state(net))
-    values = (*net.block.outputs, *net.losses, *(v for _, v in net.metrics))
-    flat = inline(net, values)
+    flat = inline(net, tuple(results(net).values()))
     module = loaded(net, weights)
     for trial in trials(net, flat):
         truth = [np.asarray(y) for y in interpret(flat, trial.inputs, weights)]
@@ -167,12 +166,11 @@ def three_ways(net: Net) -> str | None:
             return f"PyTorch's {wrong}"
         if net.losses:
             with torch.no_grad():
-                loss, metrics = module.loss(
+                losses, metrics = training_of(module)(
                     *given, *(torch.tensor(trial.inputs[v.hint]) for v in net.targets)
                 )
-            total = sum(truth[len(outputs) : len(outputs) + len(net.losses)])
-            wanted = [np.asarray(total), *truth[len(outputs) + len(net.losses) :]]
-            if differs(wanted, [y.numpy() for y in (loss, *metrics.values())]) is not None:
+            made = [y.numpy() for y in (*losses.values(), *metrics.values())]
+            if differs(truth[len(outputs) :], made) is not None:
                 return "PyTorch's loss or metric"
     if (wrong := guards_fail(net, module) or starts_differ(net)) is not None:
         return wrong
@@ -332,7 +330,7 @@ def against_autograd(net: Net, trains: bool) -> str | None:
     held = {k: torch.tensor(v, requires_grad=v.dtype.kind == "f") for k, v in made.inputs.items()}
     given = [held[v.hint] for v in net.block.inputs]
     if net.losses:
-        total = module.loss(*given, *(held[v.hint] for v in net.targets))[0]
+        total = sum(training_of(module)(*given, *(held[v.hint] for v in net.targets))[0].values())
     else:
         outputs = module(*given)
         weights = [held[v.hint] for v in made.fixed]

@@ -12,6 +12,7 @@ from netc.passes.elaboration.naming import MODULE
 START = re.compile(r"# -\*- coding: utf-8 -\*-\n# Written by netc [\w.+]+\.\n")
 MODULES = frozenset({"torch", "nn", "F", "Tensor", "OrderedDict"})
 PATH = re.compile(r"[A-Za-z0-9_-]+\Z")
+TRUNKS = frozenset({"_trunk", "_trunk_"})
 
 
 class UnsafeSource(AssertionError):
@@ -59,7 +60,7 @@ def _is_docstring(node: ast.stmt) -> bool:
 
 
 def _method(made: ast.FunctionDef, classes: set[str]) -> None:
-    named = made.name in ("__init__", "forward", "loss", "_trunk", "_trunk_")
+    named = made.name in ("__init__", "forward", *TRUNKS)
     _require(sum(isinstance(n, ast.FunctionDef) for n in ast.walk(made)) == 1, "a function in a method")
     plain = (
         not made.decorator_list and not made.args.vararg and not made.args.kwarg and not made.args.kwonlyargs
@@ -113,7 +114,8 @@ def _attribute(node: ast.Attribute) -> None:
     elif root in ("torch", "nn", "F"):
         _require(_is_public(root, names), what)
     elif root == "self":
-        _require(names[0] in SELF | {"_trunk", "_trunk_"} or _is_child(names[0]), what)
+        names = names[1:] if names[0] == "net" and names[1:] else names  # in Training
+        _require(names[0] in SELF | TRUNKS or _is_child(names[0]), what)
         _require(all(n in METHODS or _is_child(n) for n in names[1:]), what)
     else:
         started = isinstance(node.value, ast.Call) and ast.unparse(node) == "super().__init__"

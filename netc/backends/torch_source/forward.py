@@ -68,29 +68,22 @@ def forward_body(
     guard: Sequence[str] = (),
     inputs: Sequence[Value] | None = None,
     known: Mapping[Value, str] | None = None,
-    metrics: str = "",
-    losses: Sequence[Value] = (),
+    results: str = "",
 ) -> Body:
     """The lines that compute `outputs`.
 
-    inputs: what the method is given. known: values with a name already. losses: where there are some, it
-    returns their sum and a dict of the `metrics`, text over markers.
+    inputs: what the method is given. known: values with a name already. results: what it returns, as text over the
+    markers of `outputs`, unless these in their order; what is computed twice in them is then computed once.
     """
     block = writer.made.block
     inputs = block.inputs if inputs is None else inputs
     steps: Sequence[Step] = needed(body, outputs, known or ())
     same: Mapping[Value, Value] = {}
-    if losses:
+    if results:
         steps, same = without_repeats(writer, steps)
-        losses, metrics = [same.get(v, v) for v in losses], remarked(writer, metrics, same)
         outputs = tuple(dict.fromkeys(same.get(v, v) for v in outputs))
     units = [renamed(writer, unit, same) for unit in units_of(writer, steps)]
-    if losses:
-        total = _summed(writer, units, losses)
-        outputs = (total, *(v for v in outputs if v not in losses or metrics.count(writer.mark(v))))
-        text = f"{writer.mark(total)}, {{{metrics}}}"
-    else:
-        text = ", ".join(map(writer.mark, outputs))
+    text = remarked(writer, results, same) if results else ", ".join(map(writer.mark, outputs))
     units.append(Unit(text, tuple(outputs), ()))
     last = {v: i for i, unit in enumerate(units) for v in unit.operands}
     sizes = frozenset(variable(name) for name in block.sizes if "." not in name)
@@ -109,25 +102,13 @@ def forward_body(
     names = dict(zip(inputs, given, strict=True))
     guards = [MARK.sub(lambda m: names[writer.value(int(m[1]))], line) for line in guard]
     for number, unit in enumerate(units):
-        _step(lines, unit, number, not losses)
+        _step(lines, unit, number, not results)
     return Body(given, (*guards, *_sizes(block, names, lines.out), *lines.out))
 
 
 def _mentions(writer: Writer, unit: Unit, value: Value) -> int:
     """How often the text of a unit holds an operand: what it holds twice is not to be computed twice."""
     return max(1, unit.code.count(writer.mark(value)))
-
-
-def _summed(writer: Writer, units: list[Unit], losses: Sequence[Value]) -> Value:
-    """The sum of the losses, each added behind the unit that makes it."""
-    total, at = losses[0], 0
-    for loss in losses[1:]:
-        done = Value("loss", loss.type)
-        made = [i for i, unit in enumerate(units) if {loss, total} & set(unit.outputs)]
-        at = max([at, *(i + 1 for i in made)])
-        units.insert(at, Unit(f"{writer.mark(total)} + {writer.mark(loss)}", (total, loss), (done,), "+"))
-        total = done
-    return total
 
 
 def _ends(

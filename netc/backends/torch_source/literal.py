@@ -15,7 +15,7 @@ from netc.backends.torch_source.draft import Text
 from netc.dims import AnyDim, Dim, Quotient, Size
 
 WIDTH = 100
-IMPORTED = frozenset({"torch", "nn", "F", "Tensor", "OrderedDict"})
+IMPORTED = frozenset({"torch", "nn", "F", "Tensor", "OrderedDict", "Training"})
 
 
 def literal(value: Any) -> str:

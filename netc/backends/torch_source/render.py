@@ -28,11 +28,13 @@ from netc.passes.elaboration.naming import hides
 class Writer:
     """The text of one class under way.
 
-    stored: the arguments that methods need. added: values that the block itself does not have.
+    root: the expression for an instance of `made`. stored: the arguments that methods need. added: values that
+    the block itself does not have.
     """
 
     classes: Classes
     made: Class
+    root: str = "self"
     stored: dict[str, None] = field(default_factory=dict)
     shapes: dict[Value, str] = field(default_factory=dict)
     added: list[Value] = field(default_factory=list)
@@ -89,7 +91,7 @@ class Writer:
 
         def attribute(match: re.Match[str]) -> str:
             self.stored[match[1]] = None
-            return f"self.{self.attribute(match[1])}"
+            return f"{self.root}.{self.attribute(match[1])}"
 
         return ARGUMENT.sub(attribute, text)
 
@@ -104,8 +106,8 @@ class Writer:
     def parameter(self, value: Value) -> str | None:
         """The expression for a parameter or a constant; None for other values."""
         if isinstance(value, ConstantTensor):
-            return f"self.{self.draft.constants[value]}"
-        return access(self.draft.children, value.path) if isinstance(value, Param) else None
+            return f"{self.root}.{self.draft.constants[value]}"
+        return access(self.draft.children, value.path, self.root) if isinstance(value, Param) else None
 
     def shape(self, value: Value, operands: Sequence[Value] = ()) -> str:
         """The shape of a value for a comment; `operands` is what it is made of."""

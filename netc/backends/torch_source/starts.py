@@ -65,7 +65,7 @@ def _code(block: Block, at: int, number: int) -> Code:
 
 def _access(writer: Writer, path: Path, sequential: bool) -> str:
     """The expression for a parameter; its own name may have dots."""
-    text = access(writer.draft.children, tuple(".".join(path).split(".")))
+    text = access(writer.draft.children, tuple(".".join(path).split(".")), writer.root)
     return re.sub(r'^getattr\(self, "(\d+)"\)', r"self[\1]", text) if sequential else text
 
 

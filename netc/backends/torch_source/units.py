@@ -84,7 +84,7 @@ def _child(writer: Writer, steps: Sequence[Step], at: int) -> Unit:
     path, count = _container(writer.draft.children, step.path)
     nested = isinstance(step, Node) and step.op.nested
     inputs = listed([marker(writer.draft.index[v]) for v in step.inputs], nested)
-    text = f"{access(writer.draft.children, path)}({inputs})"
+    text = f"{access(writer.draft.children, path, writer.root)}({inputs})"
     outputs = steps[at + count - 1].outputs
     name = path[-1].replace("-", "_")
     heavy = isinstance(step, Node) and any(len(p.type.shape) > 1 for p in step.params)
@@ -110,9 +110,9 @@ def _container(children: Mapping[str, Module], path: Path) -> tuple[Path, int]:
     return path, 1
 
 
-def access(children: Mapping[str, Module], path: Path) -> str:
-    """The Python expression for what stands at `path`: attributes, and items of containers."""
-    text, level = "self", children
+def access(children: Mapping[str, Module], path: Path, root: str) -> str:
+    """The Python expression for what stands at `path` from `root`: attributes, and items of containers."""
+    text, level = root, children
     within: Module | None = None
     for segment in path:
         if segment.isidentifier():

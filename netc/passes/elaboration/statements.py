@@ -10,9 +10,9 @@ from netc.budget import ITEMS, Exhausted, spend
 from netc.diagnostics import Refused, Span, wording_names, wording_shapes
 from netc.dims import Dim, Learn, Unwieldy, value
 from netc.ir.module import ConstantTensor, Param, Type, Value
-from netc.ops.contract import FLOATS, INTEGERS, Init
+from netc.ops.contract import FLOATS, INTEGERS, OPERATORS, Init
 from netc.passes.elaboration import numbers
-from netc.passes.elaboration.apply import take
+from netc.passes.elaboration.apply import apply_op, take
 from netc.passes.elaboration.assertions import assert_holds, parameter_count
 from netc.passes.elaboration.expressions import evaluate, label
 from netc.passes.elaboration.frame import FINDING, Frame
@@ -295,24 +295,23 @@ def _result(frame: Frame, statement: tree.Result) -> None:
         raise frame.refuse(wording_names.statement_in_block(statement.span, statement.role))
     if not frame.is_net:
         return
-    node = statement.value
-    name = "loss"
-    if statement.role == "metric":
-        name = _labelled_metric(frame, node.label) if isinstance(node, tree.Labelled) else _metric_name(node)
-        node = node.step if isinstance(node, tree.Labelled) else node
+    node = statement.value.step if isinstance(statement.value, tree.Labelled) else statement.value
+    name = _result_name(frame, statement)
+    if name in frame.metrics or (name in frame.losses and (statement.role, name) != ("loss", LOSS)):
+        other = "metric" if name in frame.metrics else "loss"
+        raise frame.refuse(wording_names.redefined(node.span, name, None, f"the name of a {other}"))
     frame.hint = name if name.isidentifier() else ""
     found = evaluate(frame, node)
     if not isinstance(found, Value):
         raise frame.refuse(wording_shapes.not_a_tensor(node.span, statement.role, describe(found)))
     if found.type.shape and not (statement.role == "metric" and _adds_up(found.type)):
         raise frame.refuse(wording_shapes.loss_not_scalar(node.span, statement.role, str(found.type)))
-    if statement.role == "loss":
-        frame.losses.append(found)
+    if statement.role == "metric":
+        frame.metrics[name] = found
     else:
-        spend(len(frame.metrics) // ITEMS)
-        if any(name == taken for taken, _ in frame.metrics):
-            raise frame.refuse(wording_names.redefined(node.span, name, None, "the name of a metric"))
-        frame.metrics.append((name, found))
+        frame.losses[name] = (
+            _added(frame, frame.losses[name], found, node.span) if name in frame.losses else found
+        )
 
 
 def _adds_up(type_: Type) -> bool:
@@ -320,13 +319,29 @@ def _adds_up(type_: Type) -> bool:
     return type_.dtype in INTEGERS and all(value(d) is not None for d in type_.shape)
 
 
-METRIC = re.compile(r"[A-Za-z0-9_ ./@%+-]{1,64}\Z")
+LOSS = "loss"  # what the losses without a name sum to
+NAMES = {
+    "loss": re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z"),
+    "metric": re.compile(r"[A-Za-z0-9_ ./@%+-]{1,64}\Z"),
+}
 
 
-def _labelled_metric(frame: Frame, node: tree.Expression) -> str:
-    name = ".".join(label(frame, node))
-    if not METRIC.match(name):
-        raise frame.refuse(wording_names.bad_metric(node.span, name))
+def _added(frame: Frame, total: Value, loss: Value, span: Span) -> Value:
+    """The sum of the losses without a name up to this one."""
+    if total.type.dtype != loss.type.dtype:
+        raise frame.refuse(wording_shapes.losses_differ(span, loss.type.dtype, total.type.dtype))
+    made: Value = apply_op(frame, OPERATORS["+"](), (total, loss), span)
+    return made
+
+
+def _result_name(frame: Frame, statement: tree.Result) -> str:
+    """The label, or what a loss or a metric is called without one."""
+    node = statement.value
+    if not isinstance(node, tree.Labelled):
+        return LOSS if statement.role == "loss" else _metric_name(node)
+    name = ".".join(label(frame, node.label))
+    if not NAMES[statement.role].match(name) or (statement.role, name) == ("loss", LOSS):
+        raise frame.refuse(wording_names.bad_result(node.label.span, statement.role, name))
     return name
 
 
