@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch.nn.functional as F
@@ -88,7 +87,8 @@ class ResNet50(nn.Module):
         x = self.layer2(x)  # [N, 512, 28, 28]
         x = self.layer3(x)  # [N, 1024, 14, 14]
         x = self.layer4(x)  # [N, 2048, 7, 7]
-        return self.fc(x.mean((2, 3)))  # [N, 1000]
+        logits: Tensor = self.fc(x.mean((2, 3)))  # [N, 1000]
+        return logits
 
 
 class Training(nn.Module):

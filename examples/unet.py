@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch
@@ -30,7 +29,8 @@ class Up(nn.Module):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         wide = self.up(x)  # [N, width, 2*H, 2*W]
         x = torch.cat((skip, wide), dim=1)  # [N, in_channels, 2*H, 2*W]
-        return self.conv(x)  # [N, width, 2*H, 2*W]
+        x = self.conv(x)  # [N, width, 2*H, 2*W]
+        return x
 
 
 class UNet(nn.Module):
@@ -68,7 +68,8 @@ class UNet(nn.Module):
         up2 = self.up2(up1, down2)  # [N, 256, H/4, W/4]
         up3 = self.up3(up2, down1)  # [N, 128, H/2, W/2]
         x = self.up4(up3, x)  # [N, 64, H, W]
-        return self.head(x)  # [N, 2, H, W]
+        logits: Tensor = self.head(x)  # [N, 2, H, W]
+        return logits
 
 
 class Training(nn.Module):

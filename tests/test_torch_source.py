@@ -91,7 +91,7 @@ class Comments:
         self.ends: dict[int, int] = {}
         lines = source.split("\n")
         for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.Assign | ast.Return):
+            if isinstance(node, ast.Assign | ast.AnnAssign | ast.Return):
                 said = re.search(r"  # (\[.*\])$", lines[node.end_lineno - 1])
                 if said and "self" in ast.unparse(node) + "self":
                     names = _targets(node)
@@ -102,7 +102,6 @@ class Comments:
         if frame.f_code.co_filename != "emitted.py" or frame.f_code.co_name not in (
             "forward",
             "_trunk",
-            "loss",
         ):
             return None
         sizes = dict(getattr(frame.f_locals.get("self"), "given", {}))
@@ -140,10 +139,11 @@ class Comments:
         self.seen.add(line)
 
 
-def _targets(node: ast.Assign | ast.Return) -> list[str]:
+def _targets(node: ast.Assign | ast.AnnAssign | ast.Return) -> list[str]:
     if isinstance(node, ast.Return):
         return []
-    return [n.id for n in ast.walk(node.targets[0]) if isinstance(n, ast.Name) and n.id != "_"]
+    target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+    return [n.id for n in ast.walk(target) if isinstance(n, ast.Name) and n.id != "_"]
 
 
 def recorded(module: Any) -> None:
@@ -549,7 +549,7 @@ def test_time_is_linear() -> None:
 
 # -- safety -------------------------------------------------------------------------------------------
 
-HEAD = "# -*- coding: utf-8 -*-\n# Written by netc 0.1.0.\n\n"
+HEAD = "# Written by netc 0.1.0.\n\n"
 PLAIN = """import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -641,7 +641,8 @@ def test_anything_else_is_refused(before: str, after: str) -> None:
     [
         "",
         "# coding: utf-7\n# Written by netc 0.1.0.\n\n",
-        HEAD[24:],
+        HEAD[2:],
+        HEAD[:-1] + "# coding: utf-7\n\n",
         HEAD.replace("0.1.0.", "0. coding: utf-7"),
     ],
 )

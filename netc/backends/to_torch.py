@@ -48,7 +48,10 @@ def to_torch(net: Net) -> str:
 
 
 def _header(body: str) -> list[str]:
-    lines = ["# -*- coding: utf-8 -*-", f"{MARKER} {__version__}.", ""]
+    lines = [
+        f"{MARKER} {__version__}.",
+        "",
+    ]  # two lines without user text: there a comment could set the encoding
     names = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
     lines += ["from collections import OrderedDict", ""] if "OrderedDict" in names else []
     lines += ["import torch"] if "torch" in names else []

@@ -29,7 +29,7 @@ from netc.deploy.runtime import outputs_of, start
 from netc.deploy.verify_training import TrainingReport, drawn_by, trunk_of, verify_training
 from netc.diagnostics import Refused
 from netc.dims import substitute
-from netc.ir.module import Net, results
+from netc.ir.module import LOSS, Net, results
 from netc.passes.initial import numbers, state
 from netc.passes.locate import Located, locate
 
@@ -210,7 +210,7 @@ def _run_onnx(bench: _Bench) -> list[dict[str, Array]]:
 def _shown(net: Net, key: str) -> str:
     kind, _, name = key.partition("/")
     if kind != "output":
-        return "loss" if key == "loss/loss" else f"{kind} {name}"
+        return kind if (kind, name) == ("loss", LOSS) else f"{kind} {name}"
     return f"output {net.block.outputs[int(name)].hint or int(name) + 1}"
 
 

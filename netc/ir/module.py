@@ -12,6 +12,7 @@ from netc.dims import AnyDim, Fact, Shape, joined, show
 from netc.ops.contract import Init, Op
 
 Path: TypeAlias = tuple[str, ...]
+LOSS = "loss"  # the name of what the losses without one sum to
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from math import prod
 
-from netc.ir.module import Block, Call, Constant, Net, Node, Param, Step, Value, blocks, is_number
+from netc.ir.module import LOSS, Block, Call, Constant, Net, Node, Param, Step, Value, blocks, is_number
 
 SHOWN = 8  # numbers of a constant
 
@@ -63,7 +63,7 @@ def _block(block: Block, names: Mapping[Block, str], net: Net | None) -> Iterato
         yield "  " + _step(step, values, names)
     yield f"  output {', '.join(_reference(v, values) for v in block.outputs)}"
     for name, loss in net.losses.items() if net else ():
-        yield f"  loss {name}: {_reference(loss, values)}"
+        yield f"  loss {f'{name}: ' if name != LOSS else ''}{_reference(loss, values)}"
     for name, metric in net.metrics.items() if net else ():
         yield f"  metric {name}: {_reference(metric, values)}"
     yield "}"

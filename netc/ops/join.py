@@ -215,8 +215,12 @@ class Split(Cut):
         return (self.split_size,) * whole + ((rest,) if rest else ())
 
     def torch(self, x: Operand) -> Code:
-        size = self.split_size
-        return call(f"{x}.split", Hole(size, "split_size"), Keyword("dim", self.axis, 0))
+        # The method of a tensor is not annotated in torch; the function takes a list, not a tuple.
+        size: Hole | Code = Hole(self.split_size, "split_size")
+        if isinstance(self.split_size, tuple):
+            parts = call("", *(Hole(part, "part") for part in self.split_size)).pieces
+            size = Code(("[", *parts[1:-1], "]"))
+        return call("torch.split", x, size, Keyword("dim", self.axis, 0))
 
     samples = (
         sample((6, 3), split_size=2, flops=0),

@@ -60,7 +60,7 @@ class Penalty(Op):
     def torch(self, *weights: Operand) -> Code:
         if len(weights) == 1:
             return Code((self.each_torch(weights[0]),))
-        return Code((f"sum({self.each_torch('w')} for w in ({', '.join(weights)}))",))
+        return Code((f"torch.stack([{self.each_torch('w')} for w in ({', '.join(weights)})]).sum()",))
 
     def onnx(self, graph: Graph, *weights: Operand) -> Any:
         parts = []

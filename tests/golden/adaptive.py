@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch.nn.functional as F
@@ -57,7 +56,8 @@ class Adaptive(nn.Module):
         x = self.unit1(x)  # [N, 8, H, W]
         x = self.unit2(x)  # [N, 12, H, W]
         x = self.unit3(x)  # [N, 4, H, W]
-        return self.fc(x.mean((2, 3)))  # [N, 3]
+        logits: Tensor = self.fc(x.mean((2, 3)))  # [N, 3]
+        return logits
 
 
 class Training(nn.Module):

@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch.nn.functional as F
@@ -16,7 +15,8 @@ class CharLSTM(nn.Module):
 
     def forward(self, text: Tensor) -> Tensor:
         x, _ = self.lstm(self.embed(text))  # [N, 32, 128]
-        return self.head(F.dropout(x, p=0.2, training=self.training))  # [N, 32, 96]
+        logits: Tensor = self.head(F.dropout(x, p=0.2, training=self.training))  # [N, 32, 96]
+        return logits
 
 
 class Training(nn.Module):

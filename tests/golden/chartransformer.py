@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch
@@ -42,7 +41,7 @@ class MultiheadAttention(nn.Module):
         N = query.shape[0]
         wq, wk, wv = self.in_proj_weight.chunk(3)  # [64, 64]
         bq, bk, bv = self.in_proj_bias.chunk(3)  # [64]
-        x = query @ wq.transpose(0, 1) + bq  # [N, 32, 64]
+        x: Tensor = query @ wq.transpose(0, 1) + bq  # [N, 32, 64]
         q = x.reshape(N, 32, 4, 16).permute(0, 2, 1, 3)  # [N, 4, 32, 16]
         x = key @ wk.transpose(0, 1) + bk  # [N, 32, 64]
         k = x.reshape(N, 32, 4, 16).permute(0, 2, 1, 3)  # [N, 4, 32, 16]
@@ -53,7 +52,8 @@ class MultiheadAttention(nn.Module):
         scores = torch.where(x, q @ k.transpose(-1, -2) / 4.0, -1e30)  # [N, 4, 32, 32]
         x = F.dropout(F.softmax(scores, dim=-1), p=0.1, training=self.training)  # [N, 4, 32, 32]
         y = x @ v  # [N, 4, 32, 16]
-        return self.out_proj(y.permute(0, 2, 1, 3).reshape(N, 32, 64))  # [N, 32, 64]
+        x = self.out_proj(y.permute(0, 2, 1, 3).reshape(N, 32, 64))  # [N, 32, 64]
+        return x
 
 
 class TransformerEncoderLayer(nn.Module):
@@ -101,7 +101,8 @@ class CharTransformer(nn.Module):
         x = self.embed(text)  # [N, 32, 64]
         x = self.position(x)  # [N, 32, 64]
         x = self.layers(F.dropout(x, p=0.1, training=self.training))  # [N, 32, 64]
-        return self.head(self.norm(x))  # [N, 32, 96]
+        logits: Tensor = self.head(self.norm(x))  # [N, 32, 96]
+        return logits
 
 
 class Training(nn.Module):

@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch
@@ -97,17 +96,18 @@ class DenseNet121(nn.Module):
         self.classifier = nn.Linear(1024, 1000)
 
     def forward(self, image: Tensor) -> Tensor:
-        x = F.relu(self.features.norm0(self.features.conv0(image)))  # [N, 64, 112, 112]
+        x = F.relu(self.features["norm0"](self.features["conv0"](image)))  # [N, 64, 112, 112]
         x = F.max_pool2d(x, 3, stride=2, padding=1)  # [N, 64, 56, 56]
-        x = self.features.denseblock1(x)  # [N, 256, 56, 56]
-        x = self.features.transition1(x)  # [N, 128, 28, 28]
-        x = self.features.denseblock2(x)  # [N, 512, 28, 28]
-        x = self.features.transition2(x)  # [N, 256, 14, 14]
-        x = self.features.denseblock3(x)  # [N, 1024, 14, 14]
-        x = self.features.transition3(x)  # [N, 512, 7, 7]
-        x = self.features.denseblock4(x)  # [N, 1024, 7, 7]
-        x = F.relu(self.features.norm5(x)).mean((2, 3))  # [N, 1024]
-        return self.classifier(x)  # [N, 1000]
+        x = self.features["denseblock1"](x)  # [N, 256, 56, 56]
+        x = self.features["transition1"](x)  # [N, 128, 28, 28]
+        x = self.features["denseblock2"](x)  # [N, 512, 28, 28]
+        x = self.features["transition2"](x)  # [N, 256, 14, 14]
+        x = self.features["denseblock3"](x)  # [N, 1024, 14, 14]
+        x = self.features["transition3"](x)  # [N, 512, 7, 7]
+        x = self.features["denseblock4"](x)  # [N, 1024, 7, 7]
+        x = F.relu(self.features["norm5"](x)).mean((2, 3))  # [N, 1024]
+        logits: Tensor = self.classifier(x)  # [N, 1000]
+        return logits
 
 
 class Training(nn.Module):

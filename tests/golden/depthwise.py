@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch.nn.functional as F
@@ -17,7 +16,8 @@ class Separable(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu6(self.bn1(self.conv1(x)))  # [N, in_channels*multiplier, H, W]
-        return self.bn2(self.conv2(y))  # [N, width, H, W]
+        x = self.bn2(self.conv2(y))  # [N, width, H, W]
+        return x
 
 
 class Depthwise(nn.Module):
@@ -38,7 +38,8 @@ class Depthwise(nn.Module):
         y = F.relu(self.conv_transpose1(x))  # [N, 16, H, W]
         x = self.separable3(x + y)  # [N, 20, H, W]
         x = self.conv1(x)  # [N, 30, H, W]
-        return self.fc(x.mean((2, 3)))  # [N, 4]
+        logits: Tensor = self.fc(x.mean((2, 3)))  # [N, 4]
+        return logits
 
 
 class Training(nn.Module):

@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch.nn.functional as F
@@ -20,7 +19,8 @@ class DigitsCNN(nn.Module):
         x = F.relu(self.bn1(self.conv1(image)))  # [N, 32, 8, 8]
         x = self.bn2(self.conv2(F.max_pool2d(x, 2)))  # [N, 64, 4, 4]
         x = F.relu(x)  # [N, 64, 4, 4]
-        return self.fc1(F.dropout(x.flatten(1), p=0.2, training=self.training))  # [N, 10]
+        logits: Tensor = self.fc1(F.dropout(x.flatten(1), p=0.2, training=self.training))  # [N, 10]
+        return logits
 
 
 class Training(nn.Module):

@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch.nn.functional as F
@@ -17,7 +16,8 @@ class DigitsMLP(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         x = F.relu(self.fc1(image.flatten(1)))  # [N, 128]
         x = F.relu(self.fc2(F.dropout(x, p=0.2, training=self.training)))  # [N, 64]
-        return self.fc3(x)  # [N, 10]
+        logits: Tensor = self.fc3(x)  # [N, 10]
+        return logits
 
 
 class Training(nn.Module):

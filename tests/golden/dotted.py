@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 from collections import OrderedDict
@@ -49,20 +48,22 @@ class Dotted(nn.Module):
         self.classifier = nn.Sequential(OrderedDict([("1", nn.Linear(20, 4))]))
 
     def forward(self, image: Tensor) -> Tensor:
-        x = F.relu(self.features.norm0(self.features.conv0(image)))  # [N, 8, 16, 16]
-        x = self.features.mix[0].pre(x)  # [N, 8, 16, 16]
-        y = self.features.mix[0].layers[0](torch.cat((x,), dim=1))  # [N, 4, 16, 16]
+        x = F.relu(self.features["norm0"](self.features["conv0"](image)))  # [N, 8, 16, 16]
+        x = self.get_submodule("features.mix.0.pre")(x)  # [N, 8, 16, 16]
+        y = self.get_submodule("features.mix.0.layers.0")(torch.cat((x,), dim=1))  # [N, 4, 16, 16]
         y2 = torch.cat((x, y), dim=1)  # [N, 12, 16, 16]
-        y2 = self.features.mix[0].layers[1](y2)  # [N, 4, 16, 16]
-        x = self.features.mix[1].pre(F.max_pool2d(torch.cat((x, y, y2), dim=1), 2))  # [N, 8, 8, 8]
-        y = self.features.mix[1].layers[0](torch.cat((x,), dim=1))  # [N, 4, 8, 8]
+        y2 = self.get_submodule("features.mix.0.layers.1")(y2)  # [N, 4, 16, 16]
+        x = F.max_pool2d(torch.cat((x, y, y2), dim=1), 2)  # [N, 16, 8, 8]
+        x = self.get_submodule("features.mix.1.pre")(x)  # [N, 8, 8, 8]
+        y = self.get_submodule("features.mix.1.layers.0")(torch.cat((x,), dim=1))  # [N, 4, 8, 8]
         y2 = torch.cat((x, y), dim=1)  # [N, 12, 8, 8]
-        y2 = self.features.mix[1].layers[1](y2)  # [N, 4, 8, 8]
+        y2 = self.get_submodule("features.mix.1.layers.1")(y2)  # [N, 4, 8, 8]
         y3 = torch.cat((x, y, y2), dim=1)  # [N, 16, 8, 8]
-        y3 = self.features.mix[1].layers[2](y3)  # [N, 4, 8, 8]
+        y3 = self.get_submodule("features.mix.1.layers.2")(y3)  # [N, 4, 8, 8]
         x = F.max_pool2d(torch.cat((x, y, y2, y3), dim=1), 2)  # [N, 20, 4, 4]
         x = x.mean((2, 3))  # [N, 20]
-        return self.classifier(x)  # [N, 4]
+        logits: Tensor = self.classifier(x)  # [N, 4]
+        return logits
 
 
 class Training(nn.Module):

@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch.nn.functional as F
@@ -33,7 +32,8 @@ class Even(nn.Module):
         x = self.even_unit2(x)  # [N, 12, H, W]
         x = self.even_unit3(x)  # [N, 12, H, W]
         x = x + self.conv2(x)  # [N, 12, H, W]
-        return self.fc(x.amax((2, 3)))  # [N, 5]
+        logits: Tensor = self.fc(x.amax((2, 3)))  # [N, 5]
+        return logits
 
 
 class Training(nn.Module):

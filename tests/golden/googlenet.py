@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch
@@ -61,7 +60,8 @@ class Auxiliary(nn.Module):
         x = F.adaptive_avg_pool2d(x, 4)  # [N, in_channels, 4, 4]
         x = self.conv(x)  # [N, 128, 4, 4]
         x = F.relu(self.fc1(x.flatten(1)))  # [N, 1024]
-        return self.fc2(F.dropout(x, p=0.7, training=self.training))  # [N, 1000]
+        x = self.fc2(F.dropout(x, p=0.7, training=self.training))  # [N, 1000]
+        return x
 
 
 class GoogLeNet(nn.Module):

@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch.nn.functional as F
@@ -32,7 +31,8 @@ class SimpleIdentity(nn.Module):
         self.bn1 = nn.BatchNorm2d(8)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.bn1(self.conv1(x))  # [N, 8, 11, 11]
+        x = self.bn1(self.conv1(x))  # [N, 8, 11, 11]
+        return x
 
 
 class SimpleGelu(nn.Module):
@@ -53,8 +53,9 @@ class Twice(nn.Module):
         self.bn1 = nn.BatchNorm2d(8)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.simple1(x)  # [N, 8, 11, 11]
-        return self.bn1(self.conv1(y))  # [N, 8, 11, 11]
+        y: Tensor = self.simple1(x)  # [N, 8, 11, 11]
+        y = self.bn1(self.conv1(y))  # [N, 8, 11, 11]
+        return y
 
 
 class TwiceGroupNorm(nn.Module):
@@ -65,7 +66,7 @@ class TwiceGroupNorm(nn.Module):
         self.gn1 = nn.GroupNorm(4, 8)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.simple1(x)  # [N, 8, 11, 11]
+        y: Tensor = self.simple1(x)  # [N, 8, 11, 11]
         y = self.gn1(self.conv1(y))  # [N, 8, 11, 11]
         return x + y  # [N, 8, 11, 11]
 
@@ -78,8 +79,9 @@ class TwiceGelu(nn.Module):
         self.bn1 = nn.BatchNorm2d(12)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.simple1(x)  # [N, 12, 5, 5]
-        return self.bn1(self.conv1(y))  # [N, 12, 5, 5]
+        y: Tensor = self.simple1(x)  # [N, 12, 5, 5]
+        y = self.bn1(self.conv1(y))  # [N, 12, 5, 5]
+        return y
 
 
 class TwiceAdd(nn.Module):
@@ -90,7 +92,7 @@ class TwiceAdd(nn.Module):
         self.bn1 = nn.BatchNorm2d(12)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.simple1(x)  # [N, 12, 5, 5]
+        y: Tensor = self.simple1(x)  # [N, 12, 5, 5]
         y = self.bn1(self.conv1(y))  # [N, 12, 5, 5]
         return x + y  # [N, 12, 5, 5]
 
@@ -114,7 +116,8 @@ class Handed(nn.Module):
         x = F.max_pool2d(x, 2)  # [N, 8, 5, 5]
         x = self.twice3(x)  # [N, 12, 5, 5]
         x = self.twice4(x)  # [N, 12, 5, 5]
-        return self.fc(x.mean((2, 3)))  # [N, 4]
+        logits: Tensor = self.fc(x.mean((2, 3)))  # [N, 4]
+        return logits
 
 
 class Training(nn.Module):

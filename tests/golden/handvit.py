@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch
@@ -16,7 +15,8 @@ class HandAttention(nn.Module):
         N = x.shape[0]
         q, k, v = self.fc1(x).reshape(N, 17, 3, 4, 6).permute(2, 0, 3, 1, 4)  # [N, 4, 17, 6]
         scores = F.softmax(q @ k.transpose(-1, -2) / 6**0.5, dim=-1)  # [N, 4, 17, 17]
-        return self.fc2((scores @ v).permute(0, 2, 1, 3).reshape(N, 17, 24))  # [N, 17, 24]
+        x = self.fc2((scores @ v).permute(0, 2, 1, 3).reshape(N, 17, 24))  # [N, 17, 24]
+        return x
 
 
 class HandEncoder(nn.Module):
@@ -31,7 +31,8 @@ class HandEncoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = x + self.hand_attention1(self.ln1(x))  # [N, 17, 24]
         x = F.gelu(self.fc1(self.ln2(y)))  # [N, 17, 48]
-        return y + self.fc2(x)  # [N, 17, 24]
+        x = y + self.fc2(x)  # [N, 17, 24]
+        return x
 
 
 class HandViT(nn.Module):
@@ -56,7 +57,8 @@ class HandViT(nn.Module):
         tokens = self.hand_encoder1(tokens)  # [N, 17, 24]
         tokens = self.hand_encoder2(tokens)  # [N, 17, 24]
         tokens = self.ln1(tokens)  # [N, 17, 24]
-        return self.head(tokens[:, 0])  # [N, 5]
+        logits: Tensor = self.head(tokens[:, 0])  # [N, 5]
+        return logits
 
 
 class Training(nn.Module):

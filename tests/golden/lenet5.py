@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch.nn.functional as F
@@ -26,7 +25,8 @@ class LeNet5(nn.Module):
         x = F.max_pool2d(F.relu(self.c3(x)), 2)  # [N, 16, 5, 5]
         maps = F.relu(self.c5(x))  # [N, 120, 1, 1]
         x = F.relu(self.f6(maps.flatten(1)))  # [N, 84]
-        return self.out(x)  # [N, 10]
+        logits: Tensor = self.out(x)  # [N, 10]
+        return logits
 
 
 class Training(nn.Module):

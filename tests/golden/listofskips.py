@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch
@@ -50,7 +49,8 @@ class ListOfSkips(nn.Module):
         join1 = self.join1(x2)  # [N, 8, H/2, W/2]
         x = torch.cat((self.up2(join1), x), dim=1)  # [N, 12, H, W]
         x = self.join2(x)  # [N, 6, H, W]
-        return image + self.last(x)  # [N, 1, H, W]
+        restored: Tensor = image + self.last(x)  # [N, 1, H, W]
+        return restored
 
 
 class Training(nn.Module):

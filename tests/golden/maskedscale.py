@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch
@@ -25,7 +24,8 @@ class MaskedScale(nn.Module):
         spread = mask * self.gain  # [N, 6, H, W]
         gated = x * mask * (1 + self.gain) + self.shift  # [N, 6, H, W]
         rest = (1 - mask) * self.scale  # [N, 1, H, W]
-        return self.fc(F.relu(gated + spread - rest).mean((2, 3)))  # [N, 3]
+        logits: Tensor = self.fc(F.relu(gated + spread - rest).mean((2, 3)))  # [N, 3]
+        return logits
 
 
 class Training(nn.Module):

@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch.nn.functional as F
@@ -47,7 +46,8 @@ class InvertedResidual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x)  # [N, 16, 112, 112]
+        y: Tensor = self.conv(x)  # [N, 16, 112, 112]
+        return y
 
 
 class InvertedResidualExpansion6(nn.Module):
@@ -74,7 +74,8 @@ class InvertedResidualExpansion6(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x)  # [N, width, H//stride, W//stride]
+        y: Tensor = self.conv(x)  # [N, width, H//stride, W//stride]
+        return y
 
 
 class InvertedResidualAdd(nn.Module):
@@ -95,7 +96,7 @@ class InvertedResidualAdd(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.conv(x)  # [N, width, H, W]
+        y: Tensor = self.conv(x)  # [N, width, H, W]
         return x + y  # [N, width, H, W]
 
 
@@ -125,7 +126,8 @@ class MobileNetV2(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         x = self.features(image)  # [N, 1280, 7, 7]
         x = x.mean((2, 3))  # [N, 1280]
-        return self.classifier(x)  # [N, 1000]
+        logits: Tensor = self.classifier(x)  # [N, 1000]
+        return logits
 
 
 class Training(nn.Module):

@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 from collections import OrderedDict
@@ -42,7 +41,8 @@ class Nested(nn.Module):
         x = self.stem(image)  # [N, 8, 10, 10]
         x = self.trunk(x)  # [N, 8, 2, 2]
         x = self.flat(x)  # [N, 16]
-        return self.fc(x)  # [N, 4]
+        logits: Tensor = self.fc(x)  # [N, 4]
+        return logits
 
 
 class Training(nn.Module):

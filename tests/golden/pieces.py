@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch
@@ -19,13 +18,14 @@ class Pieces(nn.Module):
         odd = image[:, :, 1::2, 2::3]  # [N, 3, 10, 7]
         x = F.relu(self.conv1(torch.cat((even, odd), dim=1)))  # [N, 16, 10, 7]
         a, b, c = x.chunk(3, dim=1)  # [N, 6, 10, 7], [N, 6, 10, 7], [N, 4, 10, 7]
-        p, q = x.split(10, dim=1)  # [N, 10, 10, 7], [N, 6, 10, 7]
+        p, q = torch.split(x, 10, dim=1)  # [N, 10, 10, 7], [N, 6, 10, 7]
         y = a + b + q  # [N, 6, 10, 7]
         rows = y[:, :, -3:, 1:-1]  # [N, 6, 3, 5]
         last = p[:, -1]  # [N, 10, 7]
         x = rows.flatten(1)  # [N, 90]
         x = torch.cat((x, last.flatten(1), c[:, 0:2, 4].flatten(1)), dim=1)  # [N, 174]
-        return self.fc(x)  # [N, 4]
+        logits: Tensor = self.fc(x)  # [N, 4]
+        return logits
 
 
 class Training(nn.Module):

@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch.nn.functional as F
@@ -12,7 +11,8 @@ class Plain(nn.Module):
         self.bn1 = nn.BatchNorm2d(8)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.bn1(self.conv1(x))  # [N, 8, 12, 12]
+        x = self.bn1(self.conv1(x))  # [N, 8, 12, 12]
+        return x
 
 
 class PlainExtraNoNormed(nn.Module):
@@ -25,7 +25,8 @@ class PlainExtraNoNormed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.conv2(self.conv1(x)))  # [N, 8, 12, 12]
-        return self.conv4(F.relu(self.conv3(x)))  # [N, 8, 12, 12]
+        x = self.conv4(F.relu(self.conv3(x)))  # [N, 8, 12, 12]
+        return x
 
 
 class PlainExtra(nn.Module):
@@ -40,7 +41,8 @@ class PlainExtra(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.bn1(self.conv1(x))  # [N, 8, 12, 12]
         x = F.relu(self.conv2(x))  # [N, 8, 12, 12]
-        return self.conv4(F.relu(self.conv3(x)))  # [N, 8, 12, 12]
+        x = self.conv4(F.relu(self.conv3(x)))  # [N, 8, 12, 12]
+        return x
 
 
 class Repeats(nn.Module):
@@ -61,7 +63,8 @@ class Repeats(nn.Module):
         x = self.stage0(x)  # [N, 8, 12, 12]
         x = self.stage1(x)  # [N, 8, 12, 12]
         x = self.stage2(x)  # [N, 8, 12, 12]
-        return self.fc((x + x).mean((2, 3)))  # [N, 4]
+        logits: Tensor = self.fc((x + x).mean((2, 3)))  # [N, 4]
+        return logits
 
 
 class Training(nn.Module):

@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch.nn.functional as F
@@ -66,7 +65,8 @@ class ResNetNarrow(nn.Module):
         x = self.layer2(x)  # [N, 32, 16, 16]
         x = self.layer3(x)  # [N, 64, 8, 8]
         x = self.layer4(x)  # [N, 128, 4, 4]
-        return self.fc(x.mean((2, 3)))  # [N, 10]
+        logits: Tensor = self.fc(x.mean((2, 3)))  # [N, 10]
+        return logits
 
 
 class Training(nn.Module):

@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch.nn.functional as F
@@ -22,7 +21,8 @@ class Rest(nn.Module):
         c = b.reshape(-1, 12, 8, 8)  # [N, 12, 8, 8]
         y = x + c  # [N, 12, 8, 8]
         d = self.fc1(y.reshape(-1, 8)).reshape(N, -1)  # [N, 768]
-        return self.fc(d)  # [N, 4]
+        logits: Tensor = self.fc(d)  # [N, 4]
+        return logits
 
 
 class Training(nn.Module):

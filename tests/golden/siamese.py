@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch
@@ -16,7 +15,8 @@ class Encoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)  # [N, 32, 14, 14]
         x = F.relu(self.conv2(x)).mean((2, 3))  # [N, 64]
-        return self.fc1(x)  # [N, 64]
+        x = self.fc1(x)  # [N, 64]
+        return x
 
 
 class Siamese(nn.Module):

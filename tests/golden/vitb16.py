@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 from collections import OrderedDict
@@ -27,14 +26,15 @@ class MultiheadAttention(nn.Module):
         N = query.shape[0]
         wq, wk, wv = self.in_proj_weight.chunk(3)  # [768, 768]
         bq, bk, bv = self.in_proj_bias.chunk(3)  # [768]
-        x = query @ wq.transpose(0, 1) + bq  # [N, 197, 768]
+        x: Tensor = query @ wq.transpose(0, 1) + bq  # [N, 197, 768]
         q = x.reshape(N, 197, 12, 64).permute(0, 2, 1, 3)  # [N, 12, 197, 64]
         x = key @ wk.transpose(0, 1) + bk  # [N, 197, 768]
         k = x.reshape(N, 197, 12, 64).permute(0, 2, 1, 3)  # [N, 12, 197, 64]
         x = value @ wv.transpose(0, 1) + bv  # [N, 197, 768]
         v = x.reshape(N, 197, 12, 64).permute(0, 2, 1, 3)  # [N, 12, 197, 64]
         y = F.scaled_dot_product_attention(q, k, v)  # [N, 12, 197, 64]
-        return self.out_proj(y.permute(0, 2, 1, 3).reshape(N, 197, 768))  # [N, 197, 768]
+        x = self.out_proj(y.permute(0, 2, 1, 3).reshape(N, 197, 768))  # [N, 197, 768]
+        return x
 
 
 class EncoderBlock(nn.Module):
@@ -57,7 +57,8 @@ class EncoderBlock(nn.Module):
         y = self.ln_1(x)  # [N, 197, 768]
         self_attention = self.self_attention(y, y, y)  # [N, 197, 768]
         x = x + F.dropout(self_attention, p=0.0, training=self.training)  # [N, 197, 768]
-        return x + self.mlp(self.ln_2(x))  # [N, 197, 768]
+        x = x + self.mlp(self.ln_2(x))  # [N, 197, 768]
+        return x
 
 
 class Encoder(nn.Module):
@@ -84,7 +85,8 @@ class Encoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = F.dropout(x + self.pos_embedding, p=0.0, training=self.training)  # [N, 197, 768]
         x = self.layers(x)  # [N, 197, 768]
-        return self.ln(x)  # [N, 197, 768]
+        x = self.ln(x)  # [N, 197, 768]
+        return x
 
 
 class ViTB16(nn.Module):
@@ -103,7 +105,8 @@ class ViTB16(nn.Module):
         tokens = torch.cat((self.class_token.expand(N, 1, 768), patches), dim=1)  # [N, 197, 768]
         tokens = self.encoder(tokens)  # [N, 197, 768]
         x = tokens[:, 0]  # [N, 768]
-        return self.heads(x)  # [N, 1000]
+        logits: Tensor = self.heads(x)  # [N, 1000]
+        return logits
 
 
 class Training(nn.Module):

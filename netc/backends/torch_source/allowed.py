@@ -1,10 +1,10 @@
 """What emitted source may be made of: kinds of syntax nodes, functions, methods and attributes."""
 
 NODES = frozenset(
-    "Module Import ImportFrom alias ClassDef FunctionDef arguments arg Assign Return Expr If Raise For "
+    "Module Import ImportFrom alias ClassDef FunctionDef arguments arg Assign AnnAssign Return Expr If Raise For "
     "Call Name Load Store Attribute Constant BinOp UnaryOp Compare Subscript Slice Tuple List Dict "
     "Add Sub Mult Div FloorDiv Mod Pow MatMult BitOr USub Lt LtE Gt GtE Eq NotEq keyword Starred "
-    "GeneratorExp IfExp comprehension JoinedStr FormattedValue".split()
+    "GeneratorExp IfExp ListComp comprehension JoinedStr FormattedValue".split()
 )
 IMPORTS = frozenset(
     {
@@ -23,7 +23,7 @@ TORCH = frozenset(
     "abs arange bincount bool cat ceil cos einsum empty eq erf exp float32 float64 floor full full_like "
     "ge gru gt int32 int64 le linalg linalg.vector_norm log logical_and logical_not logical_or "
     "logical_xor lstm lt matmul maximum minimum ne ones pow rand_like randn_like reciprocal rnn_relu rnn_tanh round rsqrt "
-    "sigmoid sign sin sqrt stack sum tanh tensor where zeros zeros_like".split()
+    "sigmoid sign sin split sqrt stack sum tanh tensor where zeros zeros_like".split()
 )
 METHODS = frozenset(
     "abs all amax amin any argmax argmin argsort bool chunk clamp clone cos cumsum detach device diagonal erf "
@@ -31,4 +31,4 @@ METHODS = frozenset(
     "permute pow prod repeat_interleave reshape roll scatter_add shape sigmoid sin sort split sqrt square "
     "squeeze std sum tanh tile to topk transpose tril triu type_as unsqueeze var".split()
 )
-SELF = frozenset({"add_module", "get_submodule", "register_buffer", "training"})
+SELF = frozenset({"add_module", "get_submodule", "get_parameter", "get_buffer", "register_buffer", "training"})

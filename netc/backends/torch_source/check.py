@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from netc.backends.torch_source.allowed import BASES, BUILTINS, CALLED, IMPORTS, METHODS, NODES, SELF, TORCH
 from netc.passes.elaboration.naming import MODULE
 
-START = re.compile(r"# -\*- coding: utf-8 -\*-\n# Written by netc [\w.+]+\.\n")
+START = re.compile(r"# Written by netc [\w.+]+\.\n\n")
 MODULES = frozenset({"torch", "nn", "F", "Tensor", "OrderedDict"})
 PATH = re.compile(r"[A-Za-z0-9_-]+\Z")
 TRUNKS = frozenset({"_trunk", "_trunk_"})

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from netc.backends.torch_source.annotations import is_typed, untyped
 from netc.backends.torch_source.layout import STEP, broken
 from netc.backends.torch_source.literal import WIDTH, variable
 from netc.backends.torch_source.operands import ATOM, BINDING, needs_brackets
@@ -49,7 +50,11 @@ class Waiting:
 
 @dataclass
 class Lines:
-    """The lines under way."""
+    """The lines under way.
+
+    typed: of each variable, whether a type checker knows that it holds a tensor. first: where it is first assigned in
+    `out`, how many lines that takes, and what they say, unless it is one of several; None of an input.
+    """
 
     writer: Writer
     variables: Variables
@@ -59,6 +64,8 @@ class Lines:
     waiting: dict[Value, Waiting] = field(default_factory=dict)
     units: dict[Value, Unit] = field(default_factory=dict)
     out: list[str] = field(default_factory=list)
+    typed: dict[str, bool] = field(default_factory=dict)
+    first: dict[str, tuple[int, int, tuple[str, str] | None] | None] = field(default_factory=dict)
 
 
 def forward_body(
@@ -99,6 +106,8 @@ def forward_body(
     for value, name in (known or {}).items():
         lines.variables.know(value, name)
     given = tuple(lines.variables.of[v] for v in inputs)
+    lines.typed |= dict.fromkeys(given, True)
+    lines.first |= dict.fromkeys(given)
     names = dict(zip(inputs, given, strict=True))
     guards = [MARK.sub(lambda m: names[writer.value(int(m[1]))], line) for line in guard]
     for number, unit in enumerate(units):
@@ -142,11 +151,40 @@ def _step(lines: Lines, unit: Unit, number: int, shown: bool) -> None:
     text = _settled(lines, unit, number, shown)
     for value in list(lines.waiting):
         _taken(lines, value)
-    if final:
+    if not final:
+        _assign(lines, unit, text.text, number)
+    elif shown and len(unit.operands) == 1:
+        _return(lines, unit.operands[0], text.text, number)
+    else:
         comment = _comment(lines.writer, unit.operands if shown else ())
         lines.out += broken(f"return {text.text}", INDENT, comment)
+
+
+def _return(lines: Lines, value: Value, text: str, now: int) -> None:
+    """Returns a tensor; what type checkers do not know to be one gets a variable that says so."""
+    names = [] if is_typed(text, lines.typed) else untyped(text, lines.typed)
+    if not is_typed(text, lines.typed | dict.fromkeys(names, True)):
+        _assign(lines, lines.units[value], text, now - 1)
+        text = lines.variables.of[value]
+        names = [text]
+    for name in sorted(
+        names, key=lambda n: lines.first[n] or (-1, 0, None), reverse=True
+    ):  # lines may be added
+        _annotate(lines, name)
+    alone = text.isidentifier() and bool(lines.out)  # its shape stands where it is assigned
+    lines.out += broken(f"return {text}", INDENT, "" if alone else _comment(lines.writer, [value]))
+
+
+def _annotate(lines: Lines, name: str) -> None:
+    """Says that a variable is a tensor, where it is first assigned."""
+    if (place := lines.first[name]) is None:
+        return
+    start, count, line = place
+    if line is None:
+        lines.out.insert(start, f"{INDENT}{name}: Tensor")
     else:
-        _assign(lines, unit, text.text, number)
+        text, comment = line
+        lines.out[start : start + count] = broken(f"{name}: Tensor = {text}", INDENT, comment)
 
 
 def _waits(lines: Lines, unit: Unit) -> bool:
@@ -219,7 +257,14 @@ def _assign(lines: Lines, unit: Unit, text: str, now: int) -> None:
     if unit.nested and set(names[1:]) == {"_"}:
         names = names[:2]  # a tuple that nothing reads
     comment = _comment(lines.writer, read, unit.operands)
+    start = len(lines.out)
     lines.out += broken(f"{listed(names, unit.nested)} = {text}", INDENT, comment)
+    iterated = len(names) > 1 and MARK.fullmatch(unit.code) is not None  # of which torch says nothing
+    typed = not iterated and is_typed(text, lines.typed)
+    place = (start, len(lines.out) - start, (text, comment) if len(names) == 1 else None)
+    for name in names:
+        lines.first.setdefault(name, place)
+        lines.typed[name] = typed or lines.first[name] is None
 
 
 def _names(lines: Lines, unit: Unit, value: Value) -> list[str]:

@@ -48,7 +48,7 @@ def _brackets(line: str) -> tuple[int, int] | None:
 
 def _links(line: str) -> list[str] | None:
     """What stands before a chain of methods that is all the rest of the line, and its links; None where none is."""
-    opening = re.match(r"return |[\w, ]+ = ", line)
+    opening = re.match(r"return |[\w, ]+(: Tensor)? = ", line)
     free = list(_outside_brackets(line[opening.end() :])) if opening else []
     text = line[opening.end() :] if opening else ""
     places = [at + 1 for at, character in free if character in ")" and text.startswith(".", at + 1)]

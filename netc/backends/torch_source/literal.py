@@ -16,6 +16,7 @@ from netc.dims import AnyDim, Dim, Quotient, Size
 
 WIDTH = 100
 IMPORTED = frozenset({"torch", "nn", "F", "Tensor", "OrderedDict", "Training"})
+UNCLEAR = frozenset({"l", "O", "I"})  # look like digits, so that linters refuse them
 
 
 def literal(value: Any) -> str:
@@ -52,7 +53,8 @@ def _string(value: str) -> str:
 
 def variable(size: str) -> str:
     """The variable that holds a named size: words of Python and names of the module are taken."""
-    return f"{size}_" if size in IMPORTED or keyword.iskeyword(size) or hasattr(builtins, size) else size
+    taken = size in IMPORTED | UNCLEAR or keyword.iskeyword(size) or hasattr(builtins, size)
+    return f"{size}_" if taken else size
 
 
 def dimension(dim: AnyDim, name: Callable[[str], str] = variable) -> str:

@@ -18,7 +18,7 @@ from netc.backends.torch_source.prose import doc_of
 from netc.backends.torch_source.roll import is_sequential, roll
 from netc.backends.torch_source.shapes import shape_text
 from netc.backends.torch_source.starts import start_lines
-from netc.backends.torch_source.units import access
+from netc.backends.torch_source.units import parameter
 from netc.ir.module import Block, ConstantTensor, Node, Param, Step, Value
 from netc.ops.code import Code, Keyword
 from netc.passes.elaboration.naming import hides
@@ -107,7 +107,7 @@ class Writer:
         """The expression for a parameter or a constant; None for other values."""
         if isinstance(value, ConstantTensor):
             return f"{self.root}.{self.draft.constants[value]}"
-        return access(self.draft.children, value.path, self.root) if isinstance(value, Param) else None
+        return parameter(self, value.path, value.trainable) if isinstance(value, Param) else None
 
     def shape(self, value: Value, operands: Sequence[Value] = ()) -> str:
         """The shape of a value for a comment; `operands` is what it is made of."""
@@ -141,7 +141,7 @@ def render_class(
     writer = Writer(classes, made)
     block = made.block
     if (plain := sequential_lines(writer)) is not None and extra is None:
-        return [*_head(writer, "nn.Sequential"), *_constructor(writer, [*plain, *start_lines(writer, True)])]
+        return [*_head(writer, "nn.Sequential"), *_constructor(writer, [*plain, *start_lines(writer)])]
     children = child_lines(writer)
     body = forward_body(writer, block.body, block.outputs, guard)
     made_children, lines = roll(children, [line.removeprefix(STEP * 2) for line in body.lines])
@@ -182,12 +182,17 @@ def _signature(made: Class) -> list[str]:
 
 
 def _type(argument: Argument) -> str:
-    kinds = {type(v).__name__ for v in argument.column}
+    kinds = {_kind(v) for v in argument.column}
     if kinds == {"int", "float"}:
         return "float"
-    return " | ".join(
-        "None" if k == "NoneType" else k for k in sorted(kinds, key=lambda k: (k == "NoneType", k))
-    )
+    return " | ".join(sorted(kinds, key=lambda k: (k == "None", k)))
+
+
+def _kind(value: Any) -> str:
+    """The type of a value as an annotation has it."""
+    if isinstance(value, tuple):
+        return f"tuple[{', '.join(map(_kind, value))}]"
+    return "None" if value is None else type(value).__name__
 
 
 def forward_method(writer: Writer, body: Body) -> list[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from netc.backends.torch_source.layout import STEP, broken
-from netc.backends.torch_source.units import access
+from netc.backends.torch_source.units import parameter
 from netc.ir.module import Block, Node, Param, Path
 from netc.ops.code import Code
 
@@ -17,15 +16,15 @@ if TYPE_CHECKING:
 TARGET = "\x02"  # stands for the parameter in a statement
 
 
-def start_lines(writer: Writer, sequential: bool = False) -> list[str]:
-    """The lines at the end of a constructor. sequential: of a class that is an nn.Sequential."""
+def start_lines(writer: Writer) -> list[str]:
+    """The lines at the end of a constructor."""
     found: dict[str, list[str]] = {}
     for at, number, path in _said(writer.made.block):
         text = writer.in_constructor(lambda b, at=at, number=number: _code(b, at, number), path[-1])  # type: ignore[misc]
-        found.setdefault(text, []).append(_access(writer, path, sequential))
+        found.setdefault(text, []).append(_access(writer, path))
     lines = [line for text, targets in found.items() for line in _calls(writer, text, targets)]
     for path, row in _zero_rows(writer.made.block):
-        lines += _broken(f"nn.init.zeros_({_access(writer, path, sequential)}[{row}])")
+        lines += _broken(f"nn.init.zeros_({_access(writer, path)}[{row}])")
     return lines
 
 
@@ -63,10 +62,9 @@ def _code(block: Block, at: int, number: int) -> Code:
     return by.torch(TARGET)
 
 
-def _access(writer: Writer, path: Path, sequential: bool) -> str:
+def _access(writer: Writer, path: Path) -> str:
     """The expression for a parameter; its own name may have dots."""
-    text = access(writer.draft.children, tuple(".".join(path).split(".")), writer.root)
-    return re.sub(r'^getattr\(self, "(\d+)"\)', r"self[\1]", text) if sequential else text
+    return parameter(writer, tuple(".".join(path).split(".")), True)
 
 
 def _calls(writer: Writer, text: str, targets: list[str]) -> list[str]:

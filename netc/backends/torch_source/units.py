@@ -111,16 +111,38 @@ def _container(children: Mapping[str, Module], path: Path) -> tuple[Path, int]:
 
 
 def access(children: Mapping[str, Module], path: Path, root: str) -> str:
-    """The Python expression for what stands at `path` from `root`: attributes, and items of containers."""
-    text, level = root, children
-    within: Module | None = None
-    for segment in path:
-        if segment.isidentifier():
-            text = f"{text}.{segment}"
-        elif within is not None and within.children and within.numbered:
-            text = f"{text}[{segment}]"
+    """The Python expression for the module at `path` from `root`: an attribute, or an item of a container.
+
+    What stands deeper is asked for by its path: torch does not say that an item of a container is one, too.
+    """
+    first, *inner = path
+    text = f"{root}.{first}" if first.isidentifier() else f'getattr({root}, "{first}")'
+    if not inner:
+        return text
+    container = children[first]
+    if len(inner) == 1 and container.numbered:
+        return f"{text}[{inner[0]}]"
+    if len(inner) == 1 and not container.sequential:
+        return f'{text}["{inner[0]}"]'
+    return f'{root}.get_submodule("{".".join(path)}")'
+
+
+def parameter(writer: Writer, path: Path, trainable: bool) -> str:
+    """The expression for the parameter or buffer at `path`: attributes, where torch says what these are."""
+    children, where = writer.draft.children, path[:-1]
+    while where and where[0] in children:
+        module, where = children[where[0]], where[1:]
+        if module.call is not None:
+            children = writer.classes.drafts[module.call.block].children
         else:
-            text = f'getattr({text}, "{segment}")'
-        within = level.get(segment)
-        level = within.children if within is not None else {}
-    return text
+            children = module.children
+            if children or (path[-1] == "bias" and is_optional(module)):
+                where = path
+    if not where and all(segment.isidentifier() for segment in path):
+        return ".".join((writer.root, *path))
+    return f'{writer.root}.get_{"parameter" if trainable else "buffer"}("{".".join(path)}")'
+
+
+def is_optional(module: Module) -> bool:
+    """Whether torch says of the bias of a layer that it may be None."""
+    return module.code is not None and str(module.code.pieces[0]).startswith("nn.Conv")

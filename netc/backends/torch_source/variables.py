@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from netc.backends.torch_source.literal import IMPORTED
+from netc.backends.torch_source.literal import IMPORTED, UNCLEAR
 from netc.ir.module import Value
 
-RESERVED = frozenset({"self", *IMPORTED, *keyword.kwlist, *keyword.softkwlist, *dir(builtins)} - {"_"})
+RESERVED = frozenset(
+    {"self", *IMPORTED, *UNCLEAR, *keyword.kwlist, *keyword.softkwlist, *dir(builtins)} - {"_"}
+)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 from netc.budget import ITEMS, Exhausted, spend
 from netc.diagnostics import Refused, Span, wording_names, wording_shapes
 from netc.dims import Dim, Learn, Unwieldy, value
-from netc.ir.module import ConstantTensor, Param, Type, Value
+from netc.ir.module import LOSS, ConstantTensor, Param, Type, Value
 from netc.ops.contract import FLOATS, INTEGERS, OPERATORS, Init
 from netc.passes.elaboration import numbers
 from netc.passes.elaboration.apply import apply_op, take
@@ -319,7 +319,6 @@ def _adds_up(type_: Type) -> bool:
     return type_.dtype in INTEGERS and all(value(d) is not None for d in type_.shape)
 
 
-LOSS = "loss"  # what the losses without a name sum to
 NAMES = {
     "loss": re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z"),
     "metric": re.compile(r"[A-Za-z0-9_ ./@%+-]{1,64}\Z"),
