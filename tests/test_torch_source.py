@@ -711,7 +711,7 @@ MANY = """net Many {
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
 """,
         """
-        loss = sum(
+        loss = torch.stack([
             w.square().sum()
             for w in (
                 self.net.layer0.weight,
@@ -721,9 +721,14 @@ MANY = """net Many {
                 self.net.layer4.weight,
                 self.net.fc.weight,
             )
-        )
+        ]).sum()
 """,
-        "sum(w.abs().sum() for w in (self.net.layer1.weight, self.net.layer1.bias))",
+        """
+        loss2 = torch.stack([
+            w.abs().sum()
+            for w in (self.net.layer1.weight, self.net.layer1.bias)
+        ]).sum()
+""",
         """
         confusion_matrix = torch.bincount(
             (3 * label + logits.argmax(dim=1)).flatten(), minlength=9
