@@ -49,7 +49,7 @@ NAMES = {
     "param": "scale",
     "metric": "err",
 }
-WORDS = "torch nn F Tensor OrderedDict self super range print lambda match type loss forward _trunk math Unit Top y a u".split()
+WORDS = "torch nn F Tensor OrderedDict self super range print lambda match type loss forward _trunk Training net math Unit Top y a u".split()
 
 
 def emits(names: dict[str, str]) -> bool:
@@ -59,11 +59,12 @@ def emits(names: dict[str, str]) -> bool:
         return False
     for name in (names["net"], names["preset"]):
         net = elaborate(program(text), name)
-        module = getattr(run_source(to_torch(net)), name)()
+        file = run_source(to_torch(net))
+        module = getattr(file, name)()
         a, b, t = torch.randn(3, 3, 4)
-        loss, metrics = module.loss(a, b, t)
+        losses, metrics = file.Training(module)(a, b, t)
         wanted = module(a, b) - (t if names["target"] != names["binding"] else module(a, b))
-        assert torch.isclose(loss, (wanted**2).mean()) and list(metrics) == [names["metric"]]
+        assert torch.isclose(losses["loss"], (wanted**2).mean()) and list(metrics) == [names["metric"]]
         assert [v.name for v in to_onnx(net, 17).proto.graph.input]
     return True
 

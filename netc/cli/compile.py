@@ -73,7 +73,7 @@ def command(
 
     --target onnx-train writes name.train.onnx, one step of training by the recipe's optimizer for onnxruntime:
     inputs, targets, masks of dropout (1 to keep, 0 to drop), other draws, lr, weights and optimizer state in;
-    the loss, the metrics and the new weights and state, each named NAME.next, out. Its metadata tells what is what.
+    the losses, the metrics and the new weights and state, each named NAME.next, out. Its metadata tells what is what.
 
     The same input gives the same bytes. Files that netc did not write are not overwritten without --force.
 

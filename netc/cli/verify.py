@@ -55,7 +55,7 @@ def command(
 
     Runs each net (or the one that --net names) on random weights, running statistics and inputs, at two
     batch sizes: by netc's interpreter in numpy float64, by the emitted PyTorch module in a process
-    without netc, and by onnxruntime. Prints the relative error of each output, the loss and the metrics
+    without netc, and by onnxruntime. Prints the relative error of each output, loss and metric
     against the interpreter; where one is above --tolerance, names the first node that deviates and exits with 1.
 
     In training, at small sizes, compares the loss, the gradient of every parameter and the running statistics

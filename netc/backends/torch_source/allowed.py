@@ -31,4 +31,6 @@ METHODS = frozenset(
     "permute pow prod repeat_interleave reshape roll scatter_add shape sigmoid sin sort split sqrt square "
     "squeeze std sum tanh tile to topk transpose tril triu type_as unsqueeze var".split()
 )
-SELF = frozenset({"add_module", "get_submodule", "get_parameter", "get_buffer", "register_buffer", "training"})
+SELF = frozenset(
+    {"add_module", "get_submodule", "get_parameter", "get_buffer", "register_buffer", "training"}
+)

@@ -48,7 +48,13 @@ def _class(made: ast.ClassDef, classes: set[str]) -> None:
         if isinstance(statement, ast.FunctionDef):
             _method(statement, classes)
         else:
-            _require(_is_docstring(statement), f"in class {made.name}: {ast.unparse(statement)[:80]}")
+            plain = _is_docstring(statement) or ast.unparse(statement) == f"{_annotated(statement)}: Tensor"
+            _require(plain, f"in class {made.name}: {ast.unparse(statement)[:80]}")
+
+
+def _annotated(node: ast.stmt) -> str:
+    """The name of what is annotated and not assigned."""
+    return node.target.id if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) else ""
 
 
 def _is_docstring(node: ast.stmt) -> bool:

@@ -156,7 +156,15 @@ def render_class(
     stored = [f"self.{writer.attribute(name)} = {name}" for name in writer.stored]
     made_lines = [*stored, *raw_lines(writer), *made_children, *start_lines(writer)]
     constructor = _constructor(writer, ["super().__init__()", *made_lines])
-    return [*_head(writer, "nn.Module"), *constructor, *methods[0 if constructor else 1 :]]
+    buffers = [f"{STEP}{name}: Tensor" for name in _buffers(writer)]
+    buffers += [""] if buffers else []
+    return [*_head(writer, "nn.Module"), *buffers, *constructor, *methods[0 if constructor else 1 :]]
+
+
+def _buffers(writer: Writer) -> list[str]:
+    """The buffers that the constructor registers: torch does not say what these are."""
+    raws = [name for name, param in writer.draft.raws.items() if not param.trainable]
+    return [*raws, *writer.draft.constants.values()]
 
 
 def _head(writer: Writer, base: str) -> list[str]:

@@ -136,13 +136,13 @@ def parameter(writer: Writer, path: Path, trainable: bool) -> str:
             children = writer.classes.drafts[module.call.block].children
         else:
             children = module.children
-            if children or (path[-1] == "bias" and is_optional(module)):
+            if children or not trainable or (path[-1] == "bias" and _is_optional(module)):
                 where = path
     if not where and all(segment.isidentifier() for segment in path):
         return ".".join((writer.root, *path))
     return f'{writer.root}.get_{"parameter" if trainable else "buffer"}("{".".join(path)}")'
 
 
-def is_optional(module: Module) -> bool:
+def _is_optional(module: Module) -> bool:
     """Whether torch says of the bias of a layer that it may be None."""
     return module.code is not None and str(module.code.pieces[0]).startswith("nn.Conv")
