@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from emitted import loaded
+from emitted import loaded, training_of
 
 from netc.autodiff.interpret import interpret
 from netc.autodiff.trial import random_weights, trials
@@ -151,10 +151,10 @@ def test_an_auxiliary_head_restricts_training_alone(tmp_path) -> None:
         assert np.allclose(outputs_of(session, tmp_path / "a.onnx", {"image": image})[0], truth, atol=1e-5)
     image, label = torch.zeros(2, 2, 8, 12), torch.tensor([0, 2])
     with pytest.raises(ValueError, match="W must be a multiple of 8, not 12"):
-        module.loss(image, label)
+        training_of(module)(image, label)
     with pytest.raises(ValueError, match="H must be at least 2, not 1"):
         module(image[:, :, :1])
-    module.loss(image[..., :8], label)
+    training_of(module)(image[..., :8], label)
     assert verify(net, to_torch(net), net.name).passed
 
 
@@ -198,7 +198,7 @@ def test_a_largest_size_of_a_loss_is_training_s_alone() -> None:
     loss mse(z + (positions(x, axis=1) -> Embedding(6, 3)), y)
 }""")
     assert constraints(net) == ([], ["T <= 6"])
-    flat = inline(net, net.losses)
+    flat = inline(net, tuple(net.losses.values()))
     assert all(trial.sizes["T"] <= 6 for trial in trials(net, flat))
     assert verify(net, to_torch(net), net.name).passed
 

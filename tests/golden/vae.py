@@ -1,4 +1,3 @@
-# -*- coding: utf-8 -*-
 # Written by netc 0.1.0.
 
 import torch
@@ -23,7 +22,7 @@ class VAE(nn.Module):
         return self._trunk(image)[:2]
 
     def _trunk(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The outputs, and `logits` and `logvar` for the loss."""
+        """The outputs, and `logits` and `logvar` for the losses."""
         N = image.shape[0]
         x = image.flatten(1)  # [N, 784]
         x = self.encoder(x)  # [N, 40]
@@ -35,8 +34,16 @@ class VAE(nn.Module):
         restored = torch.sigmoid(logits)  # [N, 1, 28, 28]
         return restored, mu, logits, logvar  # [N, 1, 28, 28], [N, 20], [N, 1, 28, 28], [N, 20]
 
-    def loss(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The sum of the losses, and the metrics by name."""
-        _, mu, logits, logvar = self._trunk(image)
-        loss = -0.5 * (1 + logvar - mu**2 - torch.exp(logvar)).sum(dim=1).mean()
-        return 784 * F.binary_cross_entropy_with_logits(logits, image) + loss, {}
+
+class Training(nn.Module):
+    """VAE and its losses: what DistributedDataParallel and torch.compile wrap."""
+
+    def __init__(self, net: VAE) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, whose sum is to be minimized, and the metrics, by name."""
+        _, mu, logits, logvar = self.net._trunk(image)
+        kl = -0.5 * (1 + logvar - mu**2 - torch.exp(logvar)).sum(dim=1).mean()
+        return {"recon": 784 * F.binary_cross_entropy_with_logits(logits, image), "kl": kl}, {}
