@@ -24,7 +24,7 @@ def layer():
         bias: bool = True
 
     yield Layer
-    del OPS["a layer of tests"]
+    OPS.remove("a layer of tests")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def variadic():
         sizes: tuple[AnyDim, ...]
 
     yield Pattern, Shape
-    del OPS["a pattern of tests"], OPS["a shape of tests"]
+    OPS.remove("a pattern of tests", "a shape of tests")
 
 
 def test_values_are_normalised(layer):

@@ -6,6 +6,7 @@ import math
 import random
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,7 +26,7 @@ from netc.backends.torch_source import layout
 from netc.backends.torch_source.check import UnsafeSource, check_source
 from netc.deploy.verify import verify
 from netc.diagnostics import Refused
-from netc.ir.module import Net, results
+from netc.ir.module import Net, blocks, results
 from netc.passes.initial import draw, state
 from netc.passes.inline import inline
 
@@ -85,7 +86,8 @@ def test_form(path: Path) -> None:
 class Comments:
     """Compares the shapes in the comments of a module's methods with those that its values have."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, net: Net) -> None:
+        self.axes = {b.name: [str(d) for d in b.inputs[0].type.shape] for b in blocks(net.block) if b.inputs}
         self.seen: set[int] = set()
         self.wanted: dict[int, tuple[list[str], list[str]]] = {}
         self.ends: dict[int, int] = {}
@@ -98,6 +100,14 @@ class Comments:
                     self.wanted[node.end_lineno] = (names, re.findall(r"\[([^]]*)\]", said[1]))
                     self.ends |= dict.fromkeys(range(node.lineno, node.end_lineno + 1), node.end_lineno)
 
+    def names(self, class_name: str, axes: int) -> Sequence[str]:
+        """The names of the axes of a class's input: those of its block, else the customary ones."""
+        block = max((b for b in self.axes if class_name.startswith(b)), key=len, default="")
+        declared = self.axes.get(block, [])
+        if len(declared) == axes and any(map(str.isidentifier, declared)):
+            return declared
+        return {4: "NCHW", 3: "NTD", 2: "NC"}.get(axes, "_" * axes)
+
     def trace(self, frame: FrameType, event: str, _: Any) -> Any:
         if frame.f_code.co_filename != "emitted.py" or frame.f_code.co_name not in (
             "forward",
@@ -109,7 +119,7 @@ class Comments:
             (v for k, v in frame.f_locals.items() if k != "self" and isinstance(v, torch.Tensor)), None
         )
         if first is not None:
-            names = {4: "NCHW", 3: "NTD", 2: "NC"}.get(first.dim(), "")
+            names = self.names(type(frame.f_locals.get("self")).__name__, first.dim())
             sizes |= {n: d for n, d in zip(names, first.shape, strict=True) if n not in sizes}
         before = [0]
 
@@ -170,7 +180,7 @@ def shapes_checked(net: Net, source: str) -> Comments:
     module = run_source(source)
     recorded(module)
     instance = getattr(module, net.name)().eval()
-    comments = Comments(source)
+    comments = Comments(source, net)
     trial = trials(net, inline(net, (*net.block.outputs, *net.losses.values())))[0]
     given = [torch.from_numpy(trial.inputs[v.hint]) for v in (*net.block.inputs, *net.targets)]
     with torch.no_grad():

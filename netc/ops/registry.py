@@ -26,6 +26,11 @@ class Registry(Mapping[str, "type[Op]"]):
             raise ValueError(f"two ops are named {key}")
         self._ops[key] = op
 
+    def remove(self, *keys: str) -> None:
+        """Takes back what was entered."""
+        for key in keys:
+            del self._ops[key]
+
     def entered(self) -> Mapping[str, type[Op]]:
         """The ops whose files have been imported."""
         return self._ops

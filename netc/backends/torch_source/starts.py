@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from netc.backends.torch_source.layout import STEP, broken
@@ -18,10 +18,10 @@ TARGET = "\x02"  # stands for the parameter in a statement
 
 def start_lines(writer: Writer) -> list[str]:
     """The lines at the end of a constructor."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, str]] = {}
     for at, number, path in _said(writer.made.block):
         text = writer.in_constructor(lambda b, at=at, number=number: _code(b, at, number), path[-1])  # type: ignore[misc]
-        found.setdefault(text, []).append(_access(writer, path))
+        found.setdefault(text, {})[_access(writer, path)] = path[-1].rpartition(".")[2]
     lines = [line for text, targets in found.items() for line in _calls(writer, text, targets)]
     for path, row in _zero_rows(writer.made.block):
         lines += _broken(f"nn.init.zeros_({_access(writer, path)}[{row}])")
@@ -67,11 +67,11 @@ def _access(writer: Writer, path: Path) -> str:
     return parameter(writer, tuple(".".join(path).split(".")), True)
 
 
-def _calls(writer: Writer, text: str, targets: list[str]) -> list[str]:
-    """One call, or a loop over all that start alike."""
+def _calls(writer: Writer, text: str, targets: Mapping[str, str]) -> list[str]:
+    """One call, or a loop over all that start alike. targets: the names of the parameters by their expressions."""
     if len(targets) == 1:
-        return _broken(text.replace(TARGET, targets[0]))
-    names = {target.rsplit(".", 1)[-1] for target in targets}
+        return _broken(text.replace(TARGET, next(iter(targets))))
+    names = set(targets.values())
     name = names.pop() if len(names) == 1 else "parameter"
     taken = {a.name for a in writer.made.arguments} | {*writer.made.block.parameters}
     while name in taken:
