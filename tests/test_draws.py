@@ -17,10 +17,12 @@ from three_ways import model_of
 from netc.autodiff.subject import subject
 from netc.autodiff.trace import trace
 from netc.autodiff.trial import random_weights
+from netc.backends.to_onnx import to_onnx
 from netc.backends.to_onnx_training import to_onnx_training
 from netc.backends.to_torch import to_torch
 from netc.deploy.verify import Report, verify
 from netc.deploy.verify_training import verify_training
+from netc.diagnostics import Refused
 from netc.ir.module import Net
 from netc.passes.initial import draw, state
 from netc.passes.recipe import Chosen
@@ -85,6 +87,18 @@ def test_training_draws_afresh(op: str, mean: float, deviation: float) -> None:
     one, other = (module(torch.from_numpy(X)).numpy() for _ in range(2))
     assert not np.array_equal(one, other)
     assert abs(one.mean() - mean) < 0.1 and abs(one.std() - deviation) < 0.1
+
+
+@pytest.mark.parametrize("opset", [17, 21, 22, 23])
+def test_a_draw_is_refused_at_an_opset_at_which_onnxruntime_has_none(opset: int, tmp_path: Path) -> None:
+    net = written('net A {\n    input x: float32[N, 4]\n    output x + randn_like(x, evaluation="draw")\n}\n')
+    if opset <= 21:
+        model_of(net, tmp_path / "a.onnx", opset=opset)
+        session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
+        assert session.run(None, {"x": np.zeros((2, 4), np.float32)})[0].any()
+        return
+    with pytest.raises(Refused, match="take --opset 21 or an older one"):
+        to_onnx(net, opset)
 
 
 def test_each_use_is_a_draw_of_its_own() -> None:

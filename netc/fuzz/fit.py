@@ -106,6 +106,8 @@ def applied(
             params = op.params(*(t.shape for t in operands)).values()
     except (Mismatch, BadArgument, Learn, Unwieldy, ArithmeticError):
         return None
+    if op.draws():  # in evaluation: no two targets draw alike
+        return None
     if not shapes or not all(map(_modest, shapes)) or not all(map(_known, (p.shape for p in params))):
         return None
     outputs = tuple(Type(d, tuple(s)) for d, s in zip(dtypes, shapes, strict=True))

@@ -16,8 +16,11 @@ from netc.ops.contract import (
     Operand,
     integers,
     register,
+    require,
     sample,
 )
+
+OPSET = 21  # the newest at which onnxruntime 1.31 has Random*Like
 
 
 class RandomLike(Op):
@@ -57,6 +60,10 @@ class RandomLike(Op):
 
     def onnx(self, graph: Graph, x: Operand) -> Any:
         if self.draws():
+            newest = (
+                f"onnxruntime draws no numbers at opset {graph.opset}: take --opset {OPSET} or an older one"
+            )
+            require(graph.opset <= OPSET, "evaluation", newest)
             return graph.node({"normal": "RandomNormalLike", "uniform": "RandomUniformLike"}[self.kind], x)
         return graph.node("Expand", graph.constant(self.mean, x.dtype), graph.sizes(x.shape))
 
