@@ -158,6 +158,17 @@ def test_an_auxiliary_head_restricts_training_alone(tmp_path) -> None:
     assert verify(net, to_torch(net), net.name).passed
 
 
+@pytest.mark.parametrize("used", [False, True])
+def test_a_number_that_a_side_head_computes_keeps_the_whole_net_together(used: bool) -> None:
+    """It is computed with what only the losses need known, so the outputs that read it need that, too."""
+    spec = AUXILIARY.replace("aux = low -> Side(classes)", "aux, many = [low -> Side(classes), 2]")
+    outputs, beside = constraints(
+        written(spec.replace("output logits", f"output logits * {'many' if used else 3}"))
+    )
+    multiples = ["H % 8 == 0", "W % 8 == 0"]
+    assert (outputs, beside) == ((multiples, []) if used else (["H >= 2", "W >= 2"], multiples))
+
+
 def test_parameters_are_those_of_the_net_with_fixed_sides() -> None:
     fixed = AUXILIARY.replace("H, W]\n    target", "16, 16]\n    target")
     assert list(state(written(AUXILIARY))) == list(state(written(fixed)))

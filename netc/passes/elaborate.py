@@ -117,6 +117,8 @@ class _Run:
 
 def _beside(net: Net, session: Session) -> frozenset[int]:
     """The statements of the net that apply layers, none of which the outputs need."""
+    if session.entangled:
+        return frozenset()
     steps = set(needed(net.block.body, net.block.outputs))
     ran = session.statements.items()
     return frozenset(n for n, (a, b) in ran if a < b and steps.isdisjoint(net.block.body[a:b]))

@@ -42,6 +42,7 @@ class Session:
     facts, training: what is known of free sizes, and what is where only the losses need it.
     beside: the statements of the net that only the losses need, by number, as an elaboration before told.
     statements: where the steps of each statement of the net begin and end in its body, by number.
+    entangled: whether another statement reads what one of `beside` computed that is no tensor.
     dynamic: the names to give to axes that the spec fixes, by input and axis.
     starting, met: the `init` statements run, each with its body, and those that held for some layer.
     blamed: the calls of standard blocks that are at fault.
@@ -52,6 +53,7 @@ class Session:
     training: Facts = field(default_factory=dict)
     beside: frozenset[int] = frozenset()
     statements: dict[int, tuple[int, int]] = field(default_factory=dict)
+    entangled: bool = False
     dynamic: frozenset[str] = frozenset()
     found: dict[tuple[str, Any, int], Diagnostic] = field(default_factory=dict)
     variants: dict[Any, list[Variant]] = field(default_factory=dict)
@@ -118,6 +120,9 @@ class Frame:
     counts: Counter[str] = field(default_factory=Counter)
     origins: dict[Value, Span] = field(default_factory=dict)
     ranges: dict[Value, IndexRange] = field(default_factory=dict)
+    of_losses: set[str] = field(
+        default_factory=set
+    )  # names that statements for the losses bound to no tensor
     freed: dict[tuple[str, int], AnyDim] = field(default_factory=dict)  # axes of inputs and targets
     deferred: list[tree.Result] = field(default_factory=list)
     helpers: tuple[Function, ...] = ()
@@ -136,6 +141,7 @@ class Frame:
         number, first = len(session.statements), len(self.body)
         session.statements[number] = first, first
         beside = number in session.beside
+        held = dict(self.env) if beside else {}
         try:
             self.prover.facts = session.training if beside else before
             yield
@@ -145,6 +151,9 @@ class Frame:
         finally:
             self.prover.facts = before
             session.statements[number] = first, len(self.body)
+            if beside:
+                bound = {name: x for name, x in self.env.items() if x is not held.get(name)}
+                self.of_losses |= {name for name, x in bound.items() if not _tensors(x)}
 
     def refuse(self, diagnostic: Diagnostic) -> Refused:
         """The finding with the calls that led to this block, innermost first.
@@ -195,3 +204,8 @@ class Frame:
     def name_of(self, value: Value) -> str:
         """The name that `value` is bound to, or an empty one."""
         return next((name for name, held in self.env.items() if held is value), "")
+
+
+def _tensors(x: Any) -> bool:
+    """Whether x is a tensor, or nothing but tensors."""
+    return isinstance(x, Value) or (isinstance(x, list | tuple) and all(map(_tensors, x)))

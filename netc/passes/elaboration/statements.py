@@ -13,7 +13,7 @@ from netc.ir.module import LOSS, ConstantTensor, Param, Type, Value
 from netc.ops.contract import FLOATS, INTEGERS, OPERATORS, Init
 from netc.passes.elaboration import numbers
 from netc.passes.elaboration.apply import apply_op, take
-from netc.passes.elaboration.assertions import assert_holds, parameter_count
+from netc.passes.elaboration.assertions import assert_holds, mentions, parameter_count
 from netc.passes.elaboration.expressions import evaluate, label
 from netc.passes.elaboration.frame import FINDING, Frame
 from netc.passes.elaboration.inputs import declared_shape
@@ -66,6 +66,7 @@ def _attempt(frame: Frame, statement: tree.Statement) -> None:
     frame.hint = ""
     try:
         with frame.numbered():
+            _check_apart(frame, statement)
             RULES[type(statement)](frame, statement)
     except Exhausted as error:
         if error.place is None or isinstance(statement, tree.For):
@@ -86,6 +87,16 @@ def _attempt(frame: Frame, statement: tree.Statement) -> None:
         raise
     finally:
         frame.asserting = False
+
+
+def _check_apart(frame: Frame, statement: tree.Statement) -> None:
+    """Notes where a statement that the outputs may need reads a number of those that only the losses need."""
+    if not frame.of_losses or frame.prover.facts is frame.session.training:
+        return
+    read: Any = statement
+    if isinstance(statement, tree.For | tree.If):  # what stands in it is seen when it runs
+        read = statement.over if isinstance(statement, tree.For) else statement.test
+    frame.session.entangled |= any(mentions(read, name) for name in frame.of_losses)
 
 
 def bound(body: Sequence[tree.Statement]) -> list[str]:
