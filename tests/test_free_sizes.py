@@ -240,6 +240,7 @@ def test_a_size_that_only_a_target_tells_is_checked_by_the_loss() -> None:
 }""")
     assert constraints(net) == ([], ["T >= 4"])
     module = loaded(net, random_weights(state(net)), to_torch(net))
-    module.loss(torch.zeros(2, 4), torch.zeros(2, 4))
+    training = training_of(module)
+    training(torch.zeros(2, 4), torch.zeros(2, 4))
     with pytest.raises(ValueError, match="T must be at least 4, not 3"):
-        module.loss(torch.zeros(2, 4), torch.zeros(2, 3))
+        training(torch.zeros(2, 4), torch.zeros(2, 3))

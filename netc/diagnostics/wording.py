@@ -107,6 +107,7 @@ TOKEN_WORDS = {
     "_ARROW": "`->`",
 }
 ATOMS = {"INT", "STRING", "LSQB"}  # what begins an expression, and nothing else does
+LINE = 1000  # characters of a line in which a habit is looked for
 OPERATORS = {"PLUS", "STAR", "POWER"}  # what goes on after one
 
 
@@ -138,13 +139,15 @@ def _expected(accepts: set[str]) -> str:
 
 
 def _before(span: Span) -> str:
-    """The line up to the end of what was found."""
+    """The line up to the end of what was found; nothing of one that nobody wrote by hand."""
     start = span.source.starts[span.line - 1]
-    return span.source.text[start : span.end]
+    return span.source.text[start : span.end] if span.end - start <= LINE else ""
 
 
 def _line(span: Span) -> str:
-    return span.source.line(span.line)
+    """The line, or nothing of one that nobody wrote by hand: patterns of habits are not linear in its length."""
+    line = span.source.line(span.line)
+    return line if len(line) <= LINE else ""
 
 
 def _return(span: Span, line: str, value: str) -> Diagnostic:
