@@ -1,4 +1,4 @@
-"""netc gradcheck fails and names the op when its gradient rule is broken: shown for more than 20 rules."""
+"""netc gradcheck fails and names the op when its gradient rule is broken, be it by a constant that float32 has rounded."""
 
 from __future__ import annotations
 
@@ -44,6 +44,22 @@ RULES = [  # what is broken, the op that must be named, and a use of it
      "scaled_dot_product_attention(rows, rows -> Linear(7, bias=false), rows -> Linear(4))"),
 ]  # fmt: skip
 
+ROUNDED = [  # what is rounded to float32 or off by 1e-8, where, the op that must be named, and a use of it
+    ("notation:table", '"float64" if', '"float32" if', "interpolate", 'map -> interpolate([7, 9], mode="bilinear")'),
+    ("notation:table", '"float64" if', '"float32" if', "adaptive_avg_pool2d", "map -> adaptive_avg_pool2d([4, 3])"),
+    ("notation:table", '"float64" if', '"float32" if', "bce_with_logits",
+     "bce_with_logits(x -> Linear(2), sigmoid(x[:, 0:2]), pos_weight=[0.3, 0.7])"),
+    ("activation_hard:HardSigmoid.vjp", "g / 6", "g * 0.1666666716337204", "hard_sigmoid", "x -> Linear(6) -> hard_sigmoid"),
+    ("activation_hard:HardSwish.vjp", "x / 3", "x * 0.3333333432674408", "hard_swish", "x -> Linear(6) -> hard_swish"),
+    ("activation_gate:Gelu.vjp", " / square_root(2 * pi)", " * 0.3989422917366028", "gelu", "x -> Linear(6) -> gelu"),
+    ("function:Erf.vjp", "(2 / math.sqrt(pi))", "1.128379225730896", "erf", "x -> Linear(6) -> erf"),
+    ("activation:LeakyRelu.vjp", "self.negative_slope * g", "self.negative_slope * (1 + 1e-8) * g", "leaky_relu",
+     "x -> Linear(6) -> leaky_relu(0.2)"),
+    ("activation_sigmoid:Sigmoid.vjp", "(1 - y)", "(1.00000001 - y)", "sigmoid", "x -> Linear(6) -> sigmoid -> Linear(2)"),
+    ("softmax:LogSoftmax.vjp", "g.sum(self.axis, keepdims=True)", "g.sum(self.axis, keepdims=True) * 1.00000001",
+     "log_softmax", "x -> Linear(6) -> log_softmax(axis=-1)"),
+]  # fmt: skip
+
 
 def checked(folder: Path, use: str) -> tuple[int, str]:
     spec = folder / "net.net"
@@ -67,3 +83,13 @@ def test_a_broken_rule_is_named(what: str, op: str, use: str, tmp_path: Path) ->
 
 def test_there_are_twenty_of_as_many_ops() -> None:
     assert len({op for _, op, _ in RULES}) == len(RULES) >= 20
+
+
+@pytest.mark.parametrize(("where", "old", "new", "op", "use"), ROUNDED, ids=[op for *_, op, _ in ROUNDED])
+def test_a_rounded_rule_is_named(where: str, old: str, new: str, op: str, use: str, tmp_path: Path) -> None:
+    """An error of 1e-8, or what float32 makes of a constant, is none that rounding explains."""
+    status, said = checked(tmp_path, use)
+    assert status == 0 and "(allowed 1e-12)" in said and "complex" in said, said
+    with Mutant("rounded", f"ops.{where}", old, new, ()).planted():
+        status, said = checked(tmp_path, use)
+    assert status == 1 and f"the gradient rule of `{op}` is at fault" in said, said

@@ -81,6 +81,9 @@ def soundness(array: Array) -> bool | None:
 
 def require_sound(op: Op, operands: Sequence[Array]) -> None:
     """Raises IndexError where an op is handed what it is not defined for: numpy may go on where torch raises."""
+    for name, x in zip(op.operand_names(len(operands)), operands, strict=True):
+        if name == "counts" and (x < 0).any():
+            raise IndexError(f"{name} of {op.name} are negative")
     limits = op.below(*(x.shape for x in operands))
     for slot, (x, limit) in enumerate(zip(operands, limits, strict=True)):
         if x.dtype.kind == "f" and shares(type(op), slot) and not ((x >= 0) & (x <= 1)).all():
