@@ -15,7 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from netc.cli.main import cli
-from netc.deploy.known_issues import KNOWN, Known
+from netc.deploy.evidence import Known
+from netc.deploy.known_issues import KNOWN
 from netc.fuzz import case as case_module
 from netc.fuzz.bench import RUNNER, Bench
 from netc.fuzz.campaign import Tally, campaign, chunk, started, task_of

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from netc.autodiff.finite import finite
 from netc.autodiff.interpret import bound, computed
 from netc.autodiff.rounding import nearby, off, same_piece
 from netc.ir.module import Node, Value
@@ -63,14 +64,19 @@ class Point:
         return tuple(found)
 
     def move(self, value: Value, to: Array, after: tuple[int, ...], watch: bool) -> Moved:
-        """The outputs where `value` is `to`; watch: whether to look for nodes that leave their piece."""
+        """The outputs where `value` is `to`; watch: whether to look for nodes that leave their piece.
+
+        A complex `to` leaves the real parts where they are, which decide for the piece: what is squared of a step adds
+        to them, and at 0 that is enough to take the other side.
+        """
         values: dict[Value, Array] = {value: to}
         kink: str | None = None
         for i in after:
             node, operands = self.nodes[i], self._operands(i, values)
-            if watch and kink is None and self._left(i, operands):
+            outputs = _outputs(node, operands)
+            if watch and kink is None and (self._left(i, operands) or self._undefined(i, outputs)):
                 kink = self.located.place(i)
-            values.update(zip(node.outputs, _outputs(node, operands), strict=True))
+            values.update(zip(node.outputs, map(self._pinned, node.outputs, outputs), strict=True))
         return Moved(self._ends(values), kink)
 
     def rounded(self, value: Value, to: Array, after: tuple[int, ...], rng: np.random.Generator) -> Moved:
@@ -98,6 +104,15 @@ class Point:
     def _ends(self, values: Mapping[Value, Array]) -> tuple[Array, ...]:
         outputs = self.located.flat.outputs
         return tuple(values[v] if v in values else self.values[v] for v in outputs)
+
+    def _pinned(self, value: Value, moved: Array) -> Array:
+        """A complex value with the real part that it has at the point."""
+        return self.values[value] + 1j * moved.imag if moved.dtype.kind == "c" else moved
+
+    def _undefined(self, index: int, outputs: tuple[Array, ...]) -> bool:
+        """Whether node `index` is not finite though it is at the point, which then is an end of where it is defined."""
+        before = (self.values[v] for v in self.nodes[index].outputs)
+        return any(not finite(y) and finite(x) for x, y in zip(before, outputs, strict=True))
 
     def _left(self, index: int, operands: list[Array]) -> bool:
         """Whether node `index` is on another smooth piece than at the point."""

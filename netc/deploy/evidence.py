@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -52,3 +53,20 @@ def called(seen: Evidence, *names: str) -> Iterator[tuple[Node, Sequence[Array]]
         for point in seen.points if chosen else ():
             interpret(seen.flat, point, seen.weights, watch)
     yield from calls
+
+
+@dataclass(frozen=True)
+class Known:
+    """A difference of others. oracles: those that see it. versions: where it was measured. says: of an error.
+
+    pattern: how often a program has it. most: the greatest relative error that each explains.
+    """
+
+    name: str
+    cause: str
+    versions: str
+    oracles: tuple[str, ...]
+    pattern: Callable[[Evidence], int]
+    shows: str
+    says: str = ""
+    most: float = inf

@@ -7,32 +7,11 @@ where the difference is gone, so that the entry goes, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from math import inf
-
 from netc.deploy import patterns
-from netc.deploy.evidence import Evidence
+from netc.deploy.evidence import Evidence, Known
 
 LEVELLED = 0.05  # rounding times 1 / sqrt(eps), through some layers
 SIXTH = 6e-8  # twice what 1/6 loses in float32
-
-
-@dataclass(frozen=True)
-class Known:
-    """A difference of others. oracles: those that see it. versions: where it was measured. says: of an error.
-
-    pattern: how often a program has it. most: the greatest relative error that each explains.
-    """
-
-    name: str
-    cause: str
-    versions: str
-    oracles: tuple[str, ...]
-    pattern: Callable[[Evidence], int]
-    shows: str
-    says: str = ""
-    most: float = inf
 
 
 def known_of(oracle: str, error: float, note: str, seen: Evidence) -> Known | None:
@@ -388,6 +367,22 @@ net Fuzz {
     \"\"\"Draws: x0 in 0..0, x1 in 0.1..0.9.\"\"\"
     input x0: float32[N, 4], x1: float32[N, 4]
     v1 = bce(x0, x1)
+    output v1
+}
+""",
+    ),
+    Known(
+        "slope of a power of 0",
+        "it is infinite below an exponent of 1: PyTorch, and netc with it, takes 0 for the slope by the exponent",
+        "torch 2.13 (see torch.pow)",
+        ("slope",),
+        patterns.powers_of_zero,
+        """netc 1
+
+net Fuzz {
+    \"\"\"Draws: x0 in 0..0.\"\"\"
+    input x0: float32[N]
+    v1 = x0 ** x0
     output v1
 }
 """,

@@ -24,7 +24,7 @@ FLAT = 100.0  # how many times the variance the square of a mean may be
 
 def topk_ties(seen: Evidence) -> bool:
     """Whether some elements are equal where the largest are taken."""
-    return any(_tied(x) for node, operands in called(seen, "topk") for x in operands[:1])
+    return any(_tied(x) for node, operands in called(seen, "topk", "top_k_accuracy") for x in operands[:1])
 
 
 def _tied(x: Array) -> bool:
@@ -149,3 +149,8 @@ def constant_maps(seen: Evidence) -> bool:
 def sixths(seen: Evidence) -> int:
     """How many slopes of a sixth there are on the way."""
     return sum(node.op.name == "hard_sigmoid" for node in seen.flat.nodes)
+
+
+def powers_of_zero(seen: Evidence) -> bool:
+    """Whether 0 is raised to less than 1."""
+    return any(bool(((a == 0) & (b < 1)).any()) for _, (a, b) in called(seen, "pow"))

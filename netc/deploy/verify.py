@@ -22,9 +22,9 @@ from netc.backends.to_torch import to_torch
 from netc.backends.weights import Held, write_safetensors
 from netc.deploy.blame import Blame, blame_onnx, blame_torch
 from netc.deploy.deviation import relative_error
-from netc.deploy.evidence import Evidence
+from netc.deploy.evidence import Evidence, Known
 from netc.deploy.isolated import Emitted, run_emitted
-from netc.deploy.known_issues import Known, known_of
+from netc.deploy.known_issues import known_of
 from netc.deploy.runtime import outputs_of, start
 from netc.deploy.verify_training import TrainingReport, drawn_by, trunk_of, verify_training
 from netc.diagnostics import Refused

@@ -22,9 +22,9 @@ from netc.backends.onnx_file import write_onnx
 from netc.backends.to_onnx import emit
 from netc.backends.weights import Held, write_safetensors
 from netc.deploy.deviation import relative_error
-from netc.deploy.evidence import Evidence
+from netc.deploy.evidence import Evidence, Known
 from netc.deploy.isolated import Emitted, train_emitted
-from netc.deploy.known_issues import Known, known_of
+from netc.deploy.known_issues import known_of
 from netc.deploy.runtime import outputs_of, start
 from netc.ir.module import Net, Param, Value, operands, training_values
 from netc.ir.walk import needed

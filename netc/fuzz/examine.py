@@ -11,7 +11,8 @@ from types import TracebackType
 
 import numpy as np
 
-from netc.deploy.known_issues import Known, known_of
+from netc.deploy.evidence import Known
+from netc.deploy.known_issues import known_of
 from netc.diagnostics import Refused
 from netc.fuzz.bench import RECOMPILER, Bench
 from netc.fuzz.case import OPSETS, Case, case_of, written
