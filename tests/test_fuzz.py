@@ -210,7 +210,12 @@ def test_a_little_in_float32_is_found_by_float64(examiner, monkeypatch) -> None:
     """An error far below float32's own."""
     right = OPS["softmax"].forward
     monkeypatch.setattr(OPS["softmax"], "forward", lambda self, x: right(self, x) * (1 + 1e-8))
-    assert found(examiner, PROGRAM) == {"torch64"}
+    oracles = found(examiner, PROGRAM)
+    assert "torch64" in oracles and oracles <= {
+        "torch64",
+        "gradient",
+        "slope",
+    }  # gradients are in float64, too
 
 
 def test_a_second_compilation_of_other_bytes_is_found(examiner, monkeypatch) -> None:

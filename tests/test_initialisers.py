@@ -396,7 +396,10 @@ net A {
         "for weight in (self.fc1.weight, self.fc2.weight):\n            nn.init.normal_(weight, std=std)"
         in source
     )
-    assert "for bias in (self.a.bias, self.b[0].bias):\n            nn.init.zeros_(bias)" in source
+    assert (
+        'for bias in (self.a.bias, self.get_parameter("b.0.bias")):\n            nn.init.zeros_(bias)'
+        in source
+    )
     assert source.count("class B") == 1 and "B(4, 5, 0.1)" in source
 
 
@@ -428,7 +431,7 @@ net A {
 }
 """
     source = to_torch(written(spec))
-    assert "class B(nn.Sequential)" in source and "self[0].weight" in source
+    assert "class B(nn.Sequential)" in source and 'self.get_parameter("0.weight")' in source
     x = torch.rand(3, 4)
     assert torch.equal(made(written(spec))(x), x)
 

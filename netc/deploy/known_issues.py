@@ -355,36 +355,4 @@ net Fuzz {
 }
 """,
     ),
-    Known(
-        "slope of bce where a share is sure",
-        "it is infinite there but for the floor: PyTorch, and netc with it, divides by 1e-12 instead",
-        "torch 2.13 (see F.binary_cross_entropy)",
-        ("slope",),
-        patterns.sure_shares,
-        """netc 1
-
-net Fuzz {
-    \"\"\"Draws: x0 in 0..0, x1 in 0.1..0.9.\"\"\"
-    input x0: float32[N, 4], x1: float32[N, 4]
-    v1 = bce(x0, x1)
-    output v1
-}
-""",
-    ),
-    Known(
-        "slope of a power of 0",
-        "it is infinite below an exponent of 1: PyTorch, and netc with it, takes 0 for the slope by the exponent",
-        "torch 2.13 (see torch.pow)",
-        ("slope",),
-        patterns.powers_of_zero,
-        """netc 1
-
-net Fuzz {
-    \"\"\"Draws: x0 in 0..0.\"\"\"
-    input x0: float32[N]
-    v1 = x0 ** x0
-    output v1
-}
-""",
-    ),
 )
