@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import netc.std
+from netc.budget import Budget, spending
 from netc.diagnostics import Source
 from netc.passes.define import define
 from netc.syntax import parse, tree
@@ -54,7 +55,10 @@ class Library(Mapping[str, Any]):
     def _read(self, path: str) -> None:
         source = read_text(f"std/{path}", self._texts[path])
         self.sources.add(source)
-        file, found = parse(source)
+        with spending(
+            Budget()
+        ):  # not on that of the check that first asks: it would depend on what ran before
+            file, found = parse(source)
         assert not found, found
         helpers: dict[str, Any] = {}
         scope = ChainMap(helpers, self)  # type: ignore[arg-type]  # only the first of the maps is written to

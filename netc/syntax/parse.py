@@ -9,7 +9,7 @@ from pathlib import Path
 from lark import Lark, Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 import netc.grammar
-from netc.budget import Exhausted
+from netc.budget import Exhausted, spend
 from netc.diagnostics import wording
 from netc.diagnostics.diagnostic import Diagnostic, Refused
 from netc.diagnostics.source import Source, Span
@@ -24,6 +24,7 @@ KEYWORDS = tuple(
     "true false none".split()
 )
 ERRORS = 100
+HOLE = 40  # steps for setting up a parse
 WORK = 4 << 20  # characters read again after mistakes, in all
 TOP = ("import", "fn", "block", "net", "train")
 
@@ -84,6 +85,7 @@ def _close(text: str, position: int) -> tuple[str, str] | None:
 
 def parse_expression(source: Source, span: Span) -> tree.Expression:
     """The expression that stands at `span`: for interpolation in strings."""
+    spend(HOLE)
     try:
         expression = _run(Source(source.path, span.text), source, span.start, "expression")
     except UnexpectedInput as error:

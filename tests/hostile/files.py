@@ -16,15 +16,14 @@ SPEC = """net Tiny {
 }
 
 train {
-    data "folder:data"
-    epochs 1
-    batch 2
     optimizer sgd(lr=0.1)
+    schedule constant(epochs=1)
+    batch 2
 }
 """
 IMAGES = ("bomb.png", "short.png", "text.png", "empty.png", "noise.jpg")
 COMMANDS: dict[str, list[str]] = {
-    **{f"image: {name}": ["train", "spec.net", "--data", f"folder:{name}.d", "--out", f"run-{name}"] for name in IMAGES},
+    **{f"image: {name}": ["train", "spec.net", "--data", f"folder:{name}.d", "-o", f"run-{name}"] for name in IMAGES},
     "model: no protobuf": ["run", "noise.onnx", "text.png"],
     "model: empty": ["run", "empty.onnx", "text.png"],
     "model: cut short": ["run", "short.onnx", "text.png"],

@@ -25,11 +25,15 @@ class Outcome:
     mebibytes: float
 
     def faults(self, seconds: float, mebibytes: float) -> list[str]:
-        """What is wrong with it; nothing where it ended within the bounds, with a message or without a mistake."""
+        """What is wrong with it; nothing where it ended within the bounds, with a message or without a mistake.
+
+        A command that is wrong itself has shown nothing.
+        """
         crashed = FAILED in self.output or "Traceback" in self.output or self.status not in (0, 1, 2)
         return [
             *(["crash"] if crashed else []),
             *(["time"] if self.seconds > seconds else []),
+            *(["usage"] if self.status == 2 and self.output.startswith("Usage:") else []),
             *(["memory"] if self.mebibytes > mebibytes else []),
         ]
 
