@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -17,11 +18,12 @@ SPEC = """net Tiny {
 
 train {
     optimizer sgd(lr=0.1)
-    schedule constant(epochs=1)
+    schedule cosine(epochs=1)
     batch 2
 }
 """
 IMAGES = ("bomb.png", "short.png", "text.png", "empty.png", "noise.jpg")
+CODES = {"image": "E0825", "model": "E0902", "run folder": "E0831"}  # what each kind must be refused with
 COMMANDS: dict[str, list[str]] = {
     **{f"image: {name}": ["train", "spec.net", "--data", f"folder:{name}.d", "-o", f"run-{name}"] for name in IMAGES},
     "model: no protobuf": ["run", "noise.onnx", "text.png"],
@@ -30,6 +32,10 @@ COMMANDS: dict[str, list[str]] = {
     "run folder: deep JSON": ["eval", "deep"],
     "run folder: no JSON": ["eval", "noise"],
     "run folder: empty": ["eval", "empty"],
+    "run folder: 3 GB of nothing": ["eval", "sparse"],
+    "run folder: a pipe": ["eval", "pipe"],
+    "model: a pipe": ["run", "pipe/run.json", "text.png"],
+    "image: a pipe": ["train", "spec.net", "--data", "folder:pipe.d", "-o", "run-pipe"],
 }  # fmt: skip
 
 
@@ -50,6 +56,15 @@ def write_files(folder: Path) -> None:
         (folder / name).mkdir()
         (folder / name / "run.json").write_text(text)
     (folder / "empty" / "run.json").write_text(json.dumps({}))
+    (folder / "sparse").mkdir()
+    with (folder / "sparse" / "run.json").open("wb") as file:
+        file.truncate(3 << 30)
+    (folder / "pipe").mkdir()
+    os.mkfifo(folder / "pipe" / "run.json")
+    for part in ("train", "test"):
+        for label in "ab":
+            (folder / "pipe.d" / part / label).mkdir(parents=True)
+            os.mkfifo(folder / "pipe.d" / part / label / "pipe.png")
 
 
 def _images() -> dict[str, bytes]:
